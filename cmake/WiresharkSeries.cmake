@@ -1,0 +1,13 @@
+# Wireshark's development files: the target `epan`, and where plugins go.
+
+find_package(Wireshark CONFIG REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(GLIB REQUIRED IMPORTED_TARGET glib-2.0)
+target_link_libraries(epan INTERFACE PkgConfig::GLIB)
+
+set(TCPSTATE_SERIES "${Wireshark_MAJOR_VERSION}.${Wireshark_MINOR_VERSION}")
+if(TCPSTATE_SERIES VERSION_LESS 4.0 OR TCPSTATE_SERIES VERSION_GREATER 4.6)
+    message(FATAL_ERROR "Wireshark ${Wireshark_VERSION} is not supported: 4.0 to 4.6 are.")
+elseif(NOT TCPSTATE_SERIES MATCHES "^4\\.[046]$")
+    message(WARNING "Wireshark ${Wireshark_VERSION} was not tried: 4.0, 4.4 and 4.6 were.")
+endif()

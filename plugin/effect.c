@@ -1,0 +1,191 @@
+/* effect.c
+ * Each segment is assumed to reach its receiver, which obeys RFC 9293 section 3.10.7.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "judgement.h"
+
+/* SYN (RFC 9293 section 3.10.7.2 to 3.10.7.4, fourth check; RFC 6191 for TIME_WAIT). */
+void effect_of_syn(const struct judgement *j)
+{
+    struct tcpfsm_end *r = j->rcv;
+    const struct tcpfsm_segment *seg = j->seg;
+
+    switch (r->state) {
+    case TCP_TIME_WAIT:
+        if (r->knows_rcv_nxt && !seq_gt(seg->seq, r->rcv_nxt - 1))
+            return; /* not newer than the old connection: acknowledged and dropped */
+        r->live = TCP_TIME_WAIT;
+        /* fall through */
+    case TCP_CLOSED:
+    case TCP_LISTEN:
+        r->passive = true;
+        r->synchronized = r->sent_syn_ack = r->by_rst = false;
+        break;
+    case TCP_SYN_SENT: /* simultaneous open, figure 7 */
+        r->passive = false;
+        break;
+    case TCP_SYN_RCVD:
+        if (r->sent_syn_ack || !r->passive)
+            return;
+        break;
+    default:
+        return; /* a challenge ACK is due, nothing else */
+    }
+    r->rcv_nxt = seq_data_end(seg);
+    r->knows_rcv_nxt = true;
+    r->held_count = 0;
+    enter(j, r, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+}
+
+/* SYN,ACK (RFC 9293 section 3.10.7.3). */
+void effect_of_syn_ack(const struct judgement *j)
+{
+    struct tcpfsm_end *r = j->rcv;
+    const struct tcpfsm_segment *seg = j->seg;
+
+    if (r->state != TCP_SYN_SENT && r->state != TCP_SYN_RCVD
+        && !(r->state == TCP_ESTABLISHED && !r->synchronized))
+        return; /* a challenge ACK is due, or a reset */
+    if (!acks_syn_of(r, seg->ack))
+        return; /* figure 8: a reset is due, the SYN stays unanswered */
+    r->rcv_nxt = seq_data_end(seg);
+    r->knows_rcv_nxt = true;
+    r->held_count = 0;
+    enter(j, r, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK);
+    if (has(seg, TCP_FIN))
+        take_peer_fin(j, r, j->snd);
+}
+
+/* RST (RFC 9293 section 3.10.7.3 and 3.10.7.4, second check; RFC 5961 section 3.2). */
+static bool is_acceptable_rst(const struct judgement *j)
+{
+    const struct tcpfsm_end *r = j->rcv;
+    const uint32_t seq = j->seg->seq;
+
+    switch (r->state) {
+    case TCP_CLOSED:
+    case TCP_LISTEN:
+        return false;
+    case TCP_SYN_SENT:
+        return has(j->seg, TCP_ACK) && acks_syn_of(r, j->seg->ack);
+    case TCP_CLOSE_WAIT:
+    case TCP_LAST_ACK:
+    case TCP_CLOSING:
+        if (has_peer_fin(r, j->snd) && seq == j->snd->fin) /* as Linux does */
+            return true;
+        break;
+    default:
+        break;
+    }
+    return !r->knows_rcv_nxt || seq == r->rcv_nxt || (r->has_acked && seq == r->last_ack);
+}
+
+void effect_of_rst(const struct judgement *j)
+{
+    struct tcpfsm_end *r = j->rcv;
+
+    if (!is_acceptable_rst(j))
+        return;
+    const bool back_to_listen = r->state == TCP_SYN_RCVD && r->passive;
+    enter_closed(j, r, back_to_listen ? TCP_LISTEN : TCP_CLOSED, TCP_EV_RCV_RST);
+}
+
+/*
+ * Whether the receiver can have sent what is acknowledged. One acknowledgement beyond all that was
+ * captured of it is one number too far for a FIN that the capture missed, or dropped by its
+ * receiver (RFC 9293 section 3.10.7.4, fifth check); a second one shows that the capture has gaps.
+ */
+static bool believes_ack(const struct judgement *j)
+{
+    struct tcpfsm_end *r = j->rcv;
+    const uint32_t ack = j->seg->ack;
+
+    if (r->knows_snd_nxt && seq_le(ack, r->snd_nxt))
+        return true;
+    if (r->captured && !r->knows_fin && ack == r->snd_nxt + 1
+        && (r->state == TCP_ESTABLISHED || r->state == TCP_CLOSE_WAIT)) {
+        infer_fin(j, r, r->snd_nxt);
+        r->fin_acked = true;
+    } else if (r->captured && !r->doubted_ack) {
+        r->doubted_ack = true;
+        return false;
+    }
+    r->doubted_ack = false;
+    r->snd_nxt = ack;
+    r->knows_snd_nxt = true;
+    return true;
+}
+
+/* ACK of the receiver's SYN or FIN (RFC 9293 section 3.10.7.4, fifth check). */
+static void take_ack(const struct judgement *j, bool with_fin)
+{
+    struct tcpfsm_end *r = j->rcv;
+
+    if (r->state == TCP_SYN_RCVD)
+        enter(j, r, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
+    if (!acks_fin_of(r, j->seg->ack))
+        return;
+    switch (r->state) {
+    case TCP_FIN_WAIT_1:
+        if (with_fin)
+            enter(j, r, TCP_TIME_WAIT, TCP_EV_RCV_FIN_ACK);
+        else
+            enter(j, r, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN);
+        break;
+    case TCP_CLOSING:
+        enter(j, r, TCP_TIME_WAIT, TCP_EV_RCV_ACK_OF_FIN);
+        break;
+    case TCP_LAST_ACK:
+        enter_closed(j, r, TCP_CLOSED, TCP_EV_RCV_ACK_OF_FIN);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ACK, data or FIN. */
+void effect_of_ack(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd, *r = j->rcv;
+    const struct tcpfsm_segment *seg = j->seg;
+
+    switch (r->state) {
+    case TCP_CLOSED:
+    case TCP_LISTEN:
+        return; /* a reset is due */
+    case TCP_SYN_SENT:
+        /* Not without a SYN (RFC 9293 section 3.10.7.3), but a peer that is past its own SYN_RCVD
+         * shows that the SYN,ACK, missing here, was received and acknowledged. */
+        if (!acks_syn_of(r, seg->ack) || !is_synchronized(s->state) || !s->synchronized)
+            return;
+        enter(j, r, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK);
+        break;
+    case TCP_SYN_RCVD:
+        if (!r->knows_iss || !r->sent_syn_ack) { /* its SYN was not captured: this number tells */
+            if (r->knows_iss && !r->passive)
+                break;
+            r->iss = seg->ack - 1;
+            r->snd_nxt = seg->ack;
+            r->knows_iss = r->knows_snd_nxt = true;
+        } else if (r->has_other_iss && seg->ack == r->iss_other + 1) {
+            choose_iss(r, r->iss_other);
+        }
+        if (!acks_syn_of(r, seg->ack))
+            return; /* a reset is due */
+        break;
+    default:
+        break;
+    }
+    if (seq_beyond_window(r, seg->seq) || !believes_ack(j))
+        return; /* an ACK is due */
+
+    seq_note_received(r, seg->seq, seq_data_end(seg));
+    const bool had_fin = has_peer_fin(r, s);
+    const bool fin_in_order = s->knows_fin && !had_fin && r->rcv_nxt == s->fin;
+    take_ack(j, fin_in_order);
+    if (fin_in_order)
+        take_peer_fin(j, r, s);
+    else if (had_fin && has(seg, TCP_FIN) && r->state == TCP_TIME_WAIT)
+        r->since_us = seg->time_us; /* a repeated FIN restarts 2 MSL */
+}

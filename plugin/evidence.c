@@ -1,0 +1,424 @@
+/* evidence.c
+ * What an endpoint sends proves the state it was in; where that contradicts what was assumed of
+ * it, the proof wins. A state is confirmed here, or nowhere.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "judgement.h"
+
+/*
+ * A segment that was captured before, with the very same timestamp, is a copy (a bridge seen twice,
+ * a wire that doubles) and proves nothing new. A repetition by its sender has a later timestamp.
+ */
+static bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
+{
+    return e->has_ctl_tsval && seg->has_tsval && seg->tsval == e->ctl_tsval;
+}
+
+/*
+ * While a SYN is unanswered, another with a lower number is older, an old duplicate (figure 8):
+ * initial sequence numbers rise with time (RFC 9293 section 3.4.1).
+ */
+static bool is_older_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    return s->state == TCP_SYN_SENT && s->knows_iss && seq_lt(seg->seq, s->iss);
+}
+
+/* The SYN begins a new incarnation of its sender, rather than repeating an earlier SYN. */
+static bool begins_anew(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    if (!s->knows_iss || s->state == TCP_TIME_WAIT || (s->synchronized && !is_synchronized(s->state)))
+        return true;
+    return seg->seq != s->iss && !(s->has_other_iss && seg->seq == s->iss_other) && !is_older_syn(s, seg);
+}
+
+/* SYN: SYN_SENT (RFC 9293 section 3.9.1.1). */
+void evidence_of_syn(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd;
+    const struct tcpfsm_end *p = j->rcv;
+    const struct tcpfsm_segment *seg = j->seg;
+
+    if (begins_anew(s, seg)) {
+        seq_begin(s, seg);
+        s->passive = false;
+        s->live = TCP_CLOSED;
+        j->m->fast_open = seg->fast_open || seg->len > 0;
+        j->m->fast_open_data = seg->len > 0;
+        j->m->midstream = false;
+        j->m->syn_us = seg->time_us;
+        j->m->rtt_us = 0;
+        j->out->opened = true;
+        if (p->state != TCP_SYN_SENT) /* else simultaneous open: the first to open is the client */
+            j->m->client = s != j->m->end;
+    } else if (s->synchronized || is_copy(s, seg)) {
+        return; /* an old duplicate: it has been answered since */
+    } else if (is_older_syn(s, seg)) {
+        s->iss_other = seg->seq;
+        s->has_other_iss = true;
+    } else {
+        choose_iss(s, seg->seq);
+    }
+    /* A repeated SYN shows that the SYN,ACK never came. */
+    enter(j, s, TCP_SYN_SENT, TCP_EV_SND_SYN);
+    s->confirmed = true;
+    if (j->out->opened && p->state == TCP_SYN_SENT && p->knows_iss) { /* the peer's was on its way: figure 7 */
+        s->rcv_nxt = p->data_end;
+        s->knows_rcv_nxt = true;
+        enter(j, s, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+    }
+}
+
+/* SYN,ACK: SYN_RCVD (RFC 9293 sections 3.10.7.2 and 3.10.7.3). */
+void evidence_of_syn_ack(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd, *p = j->rcv;
+    const struct tcpfsm_segment *seg = j->seg;
+    const bool opened_actively = s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->passive);
+
+    if (s->knows_iss && seg->seq == s->iss && (s->sent_syn_ack || opened_actively)) {
+        if (s->synchronized || (s->sent_syn_ack && is_copy(s, seg)))
+            return;
+    } else {
+        seq_begin(s, seg);
+        s->passive = !opened_actively;
+        s->live = TCP_CLOSED;
+    }
+    s->sent_syn_ack = true;
+    s->rcv_nxt = seg->ack; /* what it took of Fast Open data, and what it refused */
+    s->knows_rcv_nxt = true;
+    if (!p->knows_iss) { /* the SYN was not captured */
+        p->iss = seg->ack - 1;
+        p->snd_nxt = p->data_end = seg->ack;
+        p->knows_iss = p->knows_snd_nxt = p->knows_data_end = true;
+    } else if (j->m->fast_open_data && seg->ack == p->iss + 1) {
+        j->m->fast_open = false; /* the data were refused, RFC 7413 section 4.2 */
+    }
+    /* A repeated SYN,ACK shows that the handshake's last ACK never came. */
+    enter(j, s, TCP_SYN_RCVD, s->state == TCP_ESTABLISHED ? TCP_EV_EVIDENCE : TCP_EV_SND_SYN_ACK);
+    s->confirmed = true;
+}
+
+/* The form of reset with which LISTEN, SYN_SENT and SYN_RCVD refuse a segment (RFC 9293 section 3.10.7). */
+static bool is_refusal(const struct judgement *j)
+{
+    return !has(j->seg, TCP_ACK) && j->rcv->has_acked && j->seg->seq == j->rcv->last_ack;
+}
+
+/* The number is one with which this end would send a reset: its next one, or one the peer still waits for. */
+static bool is_own_number(const struct judgement *j)
+{
+    const struct tcpfsm_end *s = j->snd, *p = j->rcv;
+    const uint32_t seq = j->seg->seq;
+
+    if (p->has_acked && (seq == p->last_ack || seq_lt(seq, p->rcv_acked - 1)))
+        return seq == p->last_ack;
+    return !s->knows_snd_nxt || seq_le(seq, s->snd_nxt);
+}
+
+/*
+ * RST: CLOSED (RFC 9293 section 3.9.1.5), unless it refuses a segment on behalf of a socket that
+ * stays where it is. Real stacks discard an aborted connection at once.
+ */
+void evidence_of_rst(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd, *p = j->rcv;
+    bool stays;
+
+    switch (s->state) {
+    case TCP_CLOSED:
+    case TCP_LISTEN:
+        return;
+    case TCP_SYN_SENT:
+        stays = is_refusal(j); /* figures 8 and 9 */
+        break;
+    case TCP_SYN_RCVD:
+        stays = s->sent_syn_ack && is_refusal(j) && !acks_syn_of(s, p->last_ack);
+        break;
+    default:
+        stays = seq_beyond_window(p, j->seg->seq); /* no stack resets with such a number: a stray, or forged */
+        break;
+    }
+    if (stays) {
+        s->confirmed = false;
+        return;
+    }
+    /* An acceptable SYN,ACK is refused only where there is no socket: a scanner's, a passive one (figure 11). */
+    const bool never_opened = !s->synchronized && !s->passive && is_refusal(j);
+    enter_closed(j, s, TCP_CLOSED, TCP_EV_SND_RST);
+    s->confirmed = is_own_number(j) && !never_opened;
+}
+
+/*
+ * A segment from an end that was assumed to have closed brings its last live state back, unless it
+ * may have left before that: repeats what is known, or was in flight when a RST came.
+ */
+static void revive(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd;
+    const struct tcpfsm_segment *seg = j->seg;
+    const bool repeats_fin = has(seg, TCP_FIN) && !is_copy(s, seg);
+    const bool is_new = !s->knows_snd_nxt || seq_gt(seq_end(seg), s->snd_nxt)
+        || !s->has_acked || seq_gt(seg->ack, s->rcv_acked) || repeats_fin;
+
+    if (s->by_rst ? seg->time_us - s->since_us < (int64_t)j->m->rtt_us : !is_new)
+        return;
+    enter(j, s, (enum tcp_state)s->live, TCP_EV_EVIDENCE);
+    s->live = TCP_CLOSED;
+    s->by_rst = false;
+    if (s->state == TCP_TIME_WAIT)
+        s->since_us = seg->time_us;
+}
+
+/* The peer's SYN was not captured, or its number is another one: this acknowledgement tells. */
+static void learn_peer_syn(const struct judgement *j)
+{
+    struct tcpfsm_end *p = j->rcv;
+    if (p->has_other_iss && j->seg->ack == p->iss_other + 1)
+        choose_iss(p, p->iss_other);
+    p->has_other_iss = false;
+}
+
+/* From the SYN to the handshake's last ACK takes one round trip, wherever the capture was made. */
+static void note_round_trip(const struct judgement *j)
+{
+    const int64_t rtt = j->seg->time_us - j->m->syn_us;
+    if (j->snd->knows_iss && !j->m->midstream && rtt > 0 && rtt <= UINT32_MAX)
+        j->m->rtt_us = (uint32_t)rtt;
+}
+
+/*
+ * ACK or data from an end that is not known to be synchronized. Returns whether it is now: a
+ * SYN_RCVD answers strays with a bare ACK, and sends data before the handshake's last ACK if
+ * Fast Open let it (RFC 7413).
+ */
+static bool evidence_of_opening(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd, *p = j->rcv;
+    const struct tcpfsm_segment *seg = j->seg;
+
+    switch (s->state) {
+    case TCP_SYN_SENT:
+        if (s->has_other_iss && seg->seq == s->iss_other + 1)
+            choose_iss(s, s->iss_other);
+        if (p->knows_iss && p->captured && !acks_syn_of(p, seg->ack)
+            && !(p->has_other_iss && seg->ack == p->iss_other + 1))
+            return false;
+        learn_peer_syn(j);
+        if (seg->seq != s->iss + 1 && p->knows_rcv_nxt && seg->seq == p->rcv_nxt) {
+            /* The SYN was a stray: the connection that it seemed to replace lives. */
+            s->knows_iss = false;
+            s->data_end = s->snd_nxt = seg->seq;
+        }
+        enter(j, s, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK); /* captured out of order, or not at all */
+        break;
+    case TCP_SYN_RCVD:
+        if (!s->sent_syn_ack && s->live != TCP_CLOSED) { /* it never took the SYN: the old connection lives */
+            enter(j, s, (enum tcp_state)s->live, TCP_EV_EVIDENCE);
+            s->live = TCP_CLOSED;
+            break;
+        }
+        if (j->m->fast_open && s->passive) {
+            s->confirmed = s->sent_syn_ack && j->m->fast_open_data && seg->len > 0;
+            if (!has(seg, TCP_FIN))
+                return false;
+        } else if (seg->len == 0 && !has(seg, TCP_FIN)
+                   && !(s->knows_rcv_nxt && seq_gt(seg->ack, s->rcv_nxt))) {
+            return false;
+        } else {
+            enter(j, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
+        }
+        break;
+    case TCP_LISTEN:
+        enter(j, s, TCP_ESTABLISHED, TCP_EV_EVIDENCE);
+        break;
+    case TCP_ESTABLISHED:
+        learn_peer_syn(j);
+        break;
+    default:
+        break;
+    }
+    if (!s->synchronized && !s->passive)
+        note_round_trip(j);
+    s->synchronized = true;
+    return true;
+}
+
+/* Data beyond a FIN that was only inferred: there was none. Both ends go back. */
+static void retract_inferred_fin(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd, *p = j->rcv;
+    static const uint8_t open_again[] = {
+        [TCP_FIN_WAIT_1] = TCP_ESTABLISHED, [TCP_FIN_WAIT_2] = TCP_ESTABLISHED,
+        [TCP_CLOSING] = TCP_CLOSE_WAIT, [TCP_LAST_ACK] = TCP_CLOSE_WAIT, [TCP_TIME_WAIT] = TCP_CLOSE_WAIT,
+    };
+    static const uint8_t peer_open_again[] = {
+        [TCP_CLOSE_WAIT] = TCP_ESTABLISHED, [TCP_CLOSING] = TCP_FIN_WAIT_1,
+        [TCP_LAST_ACK] = TCP_FIN_WAIT_1, [TCP_TIME_WAIT] = TCP_FIN_WAIT_2,
+    };
+
+    s->knows_fin = s->fin_inferred = s->fin_acked = s->fin_ack_provable = s->fin_uncovered = false;
+    p->covered_peer_fin = p->close_wait_proved = false;
+    if (s->state < sizeof open_again && open_again[s->state])
+        enter(j, s, open_again[s->state], TCP_EV_EVIDENCE);
+    if (p->state < sizeof peer_open_again && peer_open_again[p->state])
+        enter(j, p, peer_open_again[p->state], TCP_EV_EVIDENCE);
+}
+
+/* A FIN that acknowledges the peer's: LAST_ACK, or CLOSING if it left once before without that. */
+static void evidence_of_fin_after_peers(const struct judgement *j, bool first)
+{
+    struct tcpfsm_end *s = j->snd, *p = j->rcv;
+
+    if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED)
+        take_peer_fin(j, s, p);
+    if (!first && s->fin_uncovered) {
+        enter(j, s, TCP_CLOSING, TCP_EV_EVIDENCE);
+        s->confirmed = !s->fin_inferred && !p->fin_inferred;
+    } else {
+        enter(j, s, TCP_LAST_ACK, first ? TCP_EV_SND_FIN : TCP_EV_EVIDENCE);
+        /* Without proof of CLOSE_WAIT it may repeat a FIN that was lost on its way here: CLOSING. */
+        s->confirmed = s->close_wait_proved;
+    }
+    s->covered_peer_fin = true;
+}
+
+/* A FIN that does not acknowledge a FIN of the peer: FIN_WAIT_1, whatever was assumed. */
+static void evidence_of_fin_before_peers(const struct judgement *j, bool first)
+{
+    struct tcpfsm_end *s = j->snd, *p = j->rcv;
+    const bool crossed = has_peer_fin(s, p);
+
+    if (crossed && s->covered_peer_fin && !first)
+        return; /* it has answered the peer's FIN since: captured late */
+    s->fin_uncovered = true;
+    enter(j, s, TCP_FIN_WAIT_1, first ? TCP_EV_SND_FIN : TCP_EV_EVIDENCE);
+    s->confirmed = !hides_fin(p, j->seg->ack);
+    if (crossed && first) /* the peer's FIN was on its way: figure 13 */
+        take_peer_fin(j, s, p);
+    else if (crossed) /* a repetition without it: the peer's FIN was lost */
+        s->rcv_nxt = p->fin;
+}
+
+/* ACK or data, no FIN yet: ESTABLISHED or CLOSE_WAIT. */
+static void evidence_before_own_fin(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd, *p = j->rcv;
+    const struct tcpfsm_segment *seg = j->seg;
+    const bool hides_own = seg->len == 0 && hides_fin(s, seg->seq);
+
+    if (!acks_fin_of(p, seg->ack)) {
+        if (s->state == TCP_ESTABLISHED)
+            s->confirmed = !hides_own && !hides_fin(p, seg->ack);
+        return; /* a CLOSE_WAIT stays assumed: this may have left before the peer's FIN came */
+    }
+    const bool first_proof = !s->covered_peer_fin;
+    if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED)
+        take_peer_fin(j, s, p);
+    s->covered_peer_fin = true;
+    if (hides_own && s->knows_data_end && seg->seq == s->data_end + 1) {
+        /* It answers the peer's FIN one number further on: its own FIN was lost on the way here. */
+        s->fin = s->data_end;
+        s->knows_fin = s->fin_inferred = s->fin_uncovered = true;
+        enter(j, s, TCP_CLOSING, TCP_EV_EVIDENCE);
+        return;
+    }
+    /* A FIN of its own may be queued behind its data: then the kernel says CLOSING. */
+    if (first_proof)
+        s->close_wait_proved = seg->len == 0 && s->idle_at_peer_fin && !p->fin_inferred;
+    s->confirmed = s->close_wait_proved && !hides_own;
+}
+
+/* ACK or data after its own FIN. */
+static void evidence_after_own_fin(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd, *p = j->rcv;
+    const struct tcpfsm_segment *seg = j->seg;
+    /* The acknowledgement of its FIN rode on a number that it acknowledges here. */
+    const bool knows_fin_acked = s->fin_ack_provable && seq_gt(seg->ack, s->fin_ack_from);
+
+    if (!acks_fin_of(p, seg->ack)) {
+        if (s->state == TCP_FIN_WAIT_1)
+            s->confirmed = !s->fin_acked && !s->fin_inferred && !hides_fin(p, seg->ack);
+        else if (s->state == TCP_FIN_WAIT_2)
+            s->confirmed = knows_fin_acked && !hides_fin(p, seg->ack);
+        return;
+    }
+    const enum tcp_event event = has_peer_fin(s, p) ? TCP_EV_EVIDENCE : TCP_EV_RCV_FIN;
+    seq_advance_received(s, p->fin + 1);
+    s->covered_peer_fin = true;
+    if (!s->fin_uncovered) {
+        enter(j, s, TCP_LAST_ACK, TCP_EV_EVIDENCE);
+        s->confirmed = s->close_wait_proved;
+    } else if (s->fin_acked) {
+        enter(j, s, TCP_TIME_WAIT, event);
+        s->confirmed = knows_fin_acked && !p->fin_inferred;
+    } else {
+        enter(j, s, TCP_CLOSING, event);
+        s->confirmed = !s->fin_inferred && !p->fin_inferred;
+    }
+}
+
+/*
+ * A capture of one direction: the peer is known only by what is acknowledged. An acknowledgement that
+ * moves on by one number, from an end that closes, is taken to be that of the peer's FIN.
+ */
+static void guess_unseen_fin(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd, *p = j->rcv;
+    const bool one_further = s->has_acked && j->seg->ack == s->rcv_acked + 1;
+
+    if (p->captured || p->knows_fin || !s->has_acked)
+        return;
+    if (one_further && s->knows_fin) {
+        infer_fin(j, p, s->rcv_acked);
+        if (!s->fin_acked)
+            enter(j, s, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN);
+        s->fin_acked = true;
+    } else if (has(j->seg, TCP_FIN) && (one_further || (p->fin_guess && j->seg->ack == s->rcv_acked))) {
+        infer_fin(j, p, j->seg->ack - 1);
+    }
+    if (one_further || seq_gt(j->seg->ack, s->rcv_acked))
+        p->fin_guess = one_further && j->seg->len == 0;
+}
+
+/* ACK, data or FIN. */
+void evidence_of_ack(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd, *p = j->rcv;
+    const struct tcpfsm_segment *seg = j->seg;
+
+    if (s->state == TCP_CLOSED && s->live != TCP_CLOSED)
+        revive(j);
+    if (s->state == TCP_CLOSED && (s->captured || s->live != TCP_CLOSED))
+        return; /* in flight when it closed */
+    if (s->state == TCP_CLOSED)
+        enter(j, s, TCP_ESTABLISHED, TCP_EV_EVIDENCE);
+    if (p->state == TCP_SYN_SENT && s->state != TCP_SYN_SENT && p->captured && !acks_syn_of(p, seg->ack)) {
+        if (s->state == TCP_SYN_RCVD && !s->sent_syn_ack && s->live != TCP_CLOSED)
+            evidence_of_opening(j);
+        return; /* it answers a new SYN out of its old connection: figure 9 */
+    }
+    if (!evidence_of_opening(j))
+        return;
+    if (s->fin_inferred && seg->len > 0 && seq_gt(seq_data_end(seg), s->fin))
+        retract_inferred_fin(j);
+    guess_unseen_fin(j);
+
+    if (!has(seg, TCP_FIN)) {
+        if (s->knows_fin)
+            evidence_after_own_fin(j);
+        else
+            evidence_before_own_fin(j);
+        return;
+    }
+    const bool first = !s->knows_fin;
+    if (!first && is_copy(s, seg))
+        return;
+    if (acks_fin_of(p, seg->ack) || (first && s->close_wait_proved))
+        evidence_of_fin_after_peers(j, first);
+    else
+        evidence_of_fin_before_peers(j, first);
+    if (s->fin_inferred)
+        s->fin_inferred = false; /* here it is */
+}

@@ -1,0 +1,124 @@
+/* local_end.c
+ * Which end of a connection is local.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "ws_compat.h"
+#include "local_end.h"
+
+#include <wsutil/inet_addr.h>
+#include <wsutil/report_message.h>
+
+#include <string.h>
+
+const value_string local_by_names[] = {
+    { LOCAL_BY_PREFERENCE,   "preference local_endpoint" },
+    { LOCAL_BY_NETWORKS,     "preference local_networks" },
+    { LOCAL_BY_DIRECTION,    "direction in the capture" },
+    { LOCAL_BY_INITIATOR,    "initiator" },
+    { LOCAL_BY_HIGHER_PORT,  "higher port" },
+    { LOCAL_BY_FIRST_SENDER, "first sender" },
+    { 0, NULL }
+};
+
+int local_endpoint = LOCAL_AUTO;
+const char *local_networks = "";
+
+struct network {
+    address_type type; /* AT_IPv4 or AT_IPv6 */
+    unsigned bits;     /* length of the prefix */
+    uint8_t octets[16];
+};
+
+static GArray *networks; /* of struct network; lives as long as the program */
+
+static bool parse_network(const char *text, struct network *network)
+{
+    char **parts = g_strsplit(text, "/", 2);
+    unsigned longest = 0;
+    bool ok = true;
+
+    memset(network, 0, sizeof *network);
+    if (ws_inet_pton4(parts[0], (ws_in4_addr *)network->octets)) {
+        network->type = AT_IPv4;
+        longest = 32;
+    } else if (ws_inet_pton6(parts[0], (ws_in6_addr *)network->octets)) {
+        network->type = AT_IPv6;
+        longest = 128;
+    } else {
+        ok = false;
+    }
+    network->bits = longest;
+    if (ok && parts[1]) {
+        guint64 bits;
+        ok = g_ascii_string_to_unsigned(parts[1], 10, 0, longest, &bits, NULL);
+        network->bits = ok ? (unsigned)bits : 0;
+    }
+    g_strfreev(parts);
+    return ok;
+}
+
+void local_networks_apply(void)
+{
+    char **parts = g_strsplit(local_networks ? local_networks : "", ",", -1);
+
+    if (!networks)
+        networks = g_array_new(FALSE, FALSE, sizeof(struct network));
+    g_array_set_size(networks, 0);
+    for (char **part = parts; *part; part++) {
+        struct network network;
+        const char *text = g_strstrip(*part);
+        if (parse_network(text, &network))
+            g_array_append_val(networks, network);
+        else if (*text)
+            report_failure("TCP State: \"%s\" in the preference tcpstate.local_networks is no IPv4 or IPv6 "
+                           "address or network such as 192.0.2.0/24 or 2001:db8::/32. It is ignored; "
+                           "the others hold.", text);
+    }
+    g_strfreev(parts);
+}
+
+static bool contains(const struct network *network, const address *a)
+{
+    const unsigned whole = network->bits / 8, rest = network->bits % 8;
+    const uint8_t *octets = (const uint8_t *)a->data;
+
+    if ((int)network->type != a->type || memcmp(network->octets, octets, whole) != 0)
+        return false;
+    return rest == 0 || (network->octets[whole] ^ octets[whole]) >> (8 - rest) == 0;
+}
+
+static bool is_in_networks(const address *a)
+{
+    for (unsigned i = 0; networks && i < networks->len; i++) {
+        if (contains(&g_array_index(networks, struct network, i), a))
+            return true;
+    }
+    return false;
+}
+
+unsigned local_end(const struct local_question *q, enum local_by *by)
+{
+    const packet_info *pinfo = q->pinfo;
+
+    if (local_endpoint != LOCAL_AUTO) {
+        *by = LOCAL_BY_PREFERENCE; /* LOCAL_SENDER changes per segment: whoever shows the states turns to it */
+        return local_endpoint == LOCAL_SERVER ? !q->client : q->client;
+    }
+    const bool src = is_in_networks(&pinfo->src), dst = is_in_networks(&pinfo->dst);
+    if (src != dst) {
+        *by = LOCAL_BY_NETWORKS;
+        return src ? q->sender : !q->sender;
+    }
+    if (pinfo->p2p_dir == P2P_DIR_SENT || pinfo->p2p_dir == P2P_DIR_RECV) {
+        *by = LOCAL_BY_DIRECTION;
+        return pinfo->p2p_dir == P2P_DIR_SENT ? q->sender : !q->sender;
+    }
+    if (q->knows_client)
+        *by = LOCAL_BY_INITIATOR;
+    else if (pinfo->srcport != pinfo->destport)
+        *by = LOCAL_BY_HIGHER_PORT;
+    else
+        *by = LOCAL_BY_FIRST_SENDER;
+    return q->client;
+}

@@ -1,0 +1,309 @@
+/* packet-tcpstate.c
+ * TCP State: annotates every TCP segment with the states of both endpoints.
+ *
+ * Hooked between IP and TCP: our handle for IP protocol 6 calls the TCP dissector and annotates
+ * after it. So each TCP layer of a frame is seen on its own, with its own addresses, at the price
+ * of one table look-up; see README.md, "How it hooks in".
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "ws_compat.h"
+#include "packet-tcpstate.h"
+
+#include "connection.h"
+#include "local_end.h"
+#include "segment.h"
+
+#include <epan/exceptions.h>
+#include <epan/ipproto.h>
+#include <epan/prefs.h>
+#include <epan/to_str.h>
+
+static int proto_tcpstate;
+static int ett_tcpstate = -1;
+static int ett_end[2] = { -1, -1 };
+static dissector_handle_t tcp_handle;
+
+/* The fields that each of local and remote has. */
+struct end_fields {
+    int state, str, previous, entered, left, confirmed;
+};
+static struct end_fields hf_local = { -1, -1, -1, -1, -1, -1 };
+static struct end_fields hf_remote = { -1, -1, -1, -1, -1, -1 };
+
+/* The same two states by role and by direction. */
+struct role_fields {
+    int state, str;
+};
+static struct role_fields hf_client = { -1, -1 }, hf_server = { -1, -1 };
+static struct role_fields hf_src = { -1, -1 }, hf_dst = { -1, -1 };
+
+static int hf_local_by = -1;
+static int hf_transition = -1;
+static int hf_midstream = -1;
+
+static const value_string state_names[] = {
+#define TCP_STATE(number, name, section, sentence) { number, #name },
+#include "tcp_states.def"
+#undef TCP_STATE
+    { 0, NULL }
+};
+
+static const char *state_name(uint8_t state)
+{
+    return val_to_str_const(state, state_names, "unknown");
+}
+
+/* ------------------------------------------------------------------ the subtree */
+
+static void add_generated(proto_item *item, bool hidden)
+{
+    proto_item_set_generated(item);
+    if (hidden)
+        proto_item_set_hidden(item);
+}
+
+static void add_role(proto_tree *tree, tvbuff_t *tvb, const struct role_fields *hf, uint8_t state)
+{
+    add_generated(proto_tree_add_uint(tree, hf->state, tvb, 0, 0, state), true);
+    add_generated(proto_tree_add_string(tree, hf->str, tvb, 0, 0, state_name(state)), true);
+}
+
+static void add_end(proto_tree *tree, tvbuff_t *tvb, const struct end_fields *hf, int ett,
+                    const struct history_end *end)
+{
+    proto_item *item = proto_tree_add_uint(tree, hf->state, tvb, 0, 0, end->state);
+    add_generated(item, false);
+    if (!end->confirmed)
+        proto_item_append_text(item, " [assumed]");
+
+    proto_tree *subtree = proto_item_add_subtree(item, ett);
+    add_generated(proto_tree_add_string(subtree, hf->str, tvb, 0, 0, state_name(end->state)), false);
+    add_generated(proto_tree_add_uint(subtree, hf->previous, tvb, 0, 0, end->previous), false);
+    if (end->state != end->previous) {
+        add_generated(proto_tree_add_uint(subtree, hf->left, tvb, 0, 0, end->previous), false);
+        add_generated(proto_tree_add_uint(subtree, hf->entered, tvb, 0, 0, end->state), false);
+    }
+    add_generated(proto_tree_add_boolean(subtree, hf->confirmed, tvb, 0, 0, end->confirmed), false);
+}
+
+/* "10.9.0.1:40000 FIN_WAIT_1 → FIN_WAIT_2" */
+static const char *end_sentence(wmem_allocator_t *pool, const address *a, uint32_t port, const struct history_end *end)
+{
+    const char *host = address_to_str(pool, a);
+    const bool brackets = a->type == AT_IPv6;
+    const bool moves = end->state != end->previous;
+
+    return wmem_strdup_printf(pool, "%s%s%s:%u %s%s%s", brackets ? "[" : "", host, brackets ? "]" : "", port,
+                              moves ? state_name(end->previous) : "", moves ? " \xe2\x86\x92 " : "",
+                              state_name(end->state));
+}
+
+static void add_subtree(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view)
+{
+    const struct history_entry *shown = &view->shown;
+    const struct history_end *local = &shown->end[view->local], *remote = &shown->end[!view->local];
+    proto_item *item = proto_tree_add_item(tree, proto_tcpstate, tvb, 0, 0, ENC_NA);
+    proto_tree *subtree = proto_item_add_subtree(item, ett_tcpstate);
+
+    proto_item_set_generated(item);
+    if (ws_tree_is_visible(tree)) {
+        const bool src_is_local = view->src == view->local;
+        const char *src = end_sentence(pinfo->pool, &pinfo->src, pinfo->srcport, &shown->end[view->src]);
+        const char *dst = end_sentence(pinfo->pool, &pinfo->dst, pinfo->destport, &shown->end[!view->src]);
+        proto_item_set_text(item, "TCP State: %s, %s", src_is_local ? src : dst, src_is_local ? dst : src);
+    }
+    add_end(subtree, tvb, &hf_local, ett_end[0], local);
+    add_end(subtree, tvb, &hf_remote, ett_end[1], remote);
+    add_role(subtree, tvb, &hf_client, shown->end[shown->client].state);
+    add_role(subtree, tvb, &hf_server, shown->end[!shown->client].state);
+    add_role(subtree, tvb, &hf_src, shown->end[view->src].state);
+    add_role(subtree, tvb, &hf_dst, shown->end[!view->src].state);
+    add_generated(proto_tree_add_uint(subtree, hf_local_by, tvb, 0, 0, shown->local_by), false);
+    if (local->state != local->previous || remote->state != remote->previous)
+        add_generated(proto_tree_add_boolean(subtree, hf_transition, tvb, 0, 0, true), false);
+    if (shown->midstream)
+        add_generated(proto_tree_add_boolean(subtree, hf_midstream, tvb, 0, 0, true), false);
+}
+
+/* ------------------------------------------------------------------ the hook */
+
+/* What tells a segment's conversation. Kept from before the payload is dissected: a tunnel over TCP overwrites it. */
+struct endpoints {
+    address src, dst, net_src, net_dst;
+    uint32_t srcport, destport;
+    port_type ptype;
+    int p2p_dir;
+};
+
+static struct endpoints endpoints_of(const packet_info *pinfo)
+{
+    const struct endpoints e = { pinfo->src, pinfo->dst, pinfo->net_src, pinfo->net_dst,
+                                 pinfo->srcport, pinfo->destport, pinfo->ptype, pinfo->p2p_dir };
+    return e;
+}
+
+static void set_endpoints(packet_info *pinfo, const struct endpoints *e)
+{
+    pinfo->src = e->src;
+    pinfo->dst = e->dst;
+    pinfo->net_src = e->net_src;
+    pinfo->net_dst = e->net_dst;
+    pinfo->srcport = e->srcport;
+    pinfo->destport = e->destport;
+    pinfo->ptype = e->ptype;
+    pinfo->p2p_dir = e->p2p_dir;
+}
+
+/* One segment between its arrival from IP and its annotation. */
+struct hooked {
+    struct tcpfsm_segment seg;
+    struct endpoints endpoints;  /* of the segment */
+    conversation_t *before;      /* first pass, SYN only: the conversation that a new one may replace */
+    uint8_t layer;
+};
+
+static void prepare(tvbuff_t *tvb, packet_info *pinfo, struct hooked *h)
+{
+    const struct endpoints outer = endpoints_of(pinfo);
+
+    h->endpoints = outer;
+    h->endpoints.srcport = tvb_get_ntohs(tvb, 0);
+    h->endpoints.destport = tvb_get_ntohs(tvb, 2);
+    h->endpoints.ptype = PT_TCP;
+    h->layer = pinfo->curr_layer_num;
+    h->before = NULL;
+    if (!pinfo->fd->visited && (h->seg.flags & TCP_SYN)) {
+        set_endpoints(pinfo, &h->endpoints);
+        h->before = ws_find_tcp_conversation(pinfo);
+        set_endpoints(pinfo, &outer);
+    }
+}
+
+static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const struct hooked *h)
+{
+    const struct endpoints inner = endpoints_of(pinfo);
+
+    set_endpoints(pinfo, &h->endpoints);
+    conversation_t *conv = ws_find_tcp_conversation(pinfo);
+    if (conv) {
+        if (!pinfo->fd->visited)
+            connection_segment(proto_tcpstate, conv, h->before, pinfo, h->layer, &h->seg);
+        struct connection_view view;
+        if (tree && connection_view(proto_tcpstate, conv, pinfo, h->layer, &view))
+            add_subtree(tree, tvb, pinfo, &view);
+    }
+    set_endpoints(pinfo, &inner);
+}
+
+static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+{
+    struct hooked h;
+    int dissected = 0;
+
+    /* TCP quoted in an ICMP error is no segment of its own. */
+    if (pinfo->flags.in_error_pkt || !segment_read(tvb, pinfo, &h.seg))
+        return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
+
+    prepare(tvb, pinfo, &h);
+    TRY {
+        dissected = call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
+    }
+    CATCH_ALL {
+        annotate(tvb, pinfo, tree, &h);
+        RETHROW;
+    }
+    ENDTRY;
+    if (dissected > 0) /* 0: the user has disabled TCP */
+        annotate(tvb, pinfo, tree, &h);
+    return dissected;
+}
+
+/* ------------------------------------------------------------------ registration */
+
+static void register_preferences(void)
+{
+    static const enum_val_t endpoints[] = {
+        { "auto", "Automatic", LOCAL_AUTO },
+        { "client", "Client", LOCAL_CLIENT },
+        { "server", "Server", LOCAL_SERVER },
+        { "sender", "Sender of each segment", LOCAL_SENDER },
+        { NULL, NULL, 0 }
+    };
+    module_t *module = prefs_register_protocol(proto_tcpstate, local_networks_apply);
+
+    prefs_register_enum_preference(module, "local_endpoint", "Local endpoint",
+        "Which end of a connection is local. Automatic: the end in the local networks, else by the direction "
+        "in the capture, else the end that opened the connection.",
+        &local_endpoint, endpoints, false);
+    prefs_register_string_preference(module, "local_networks", "Local networks",
+        "Addresses and networks whose end of a connection is local, separated by commas, "
+        "for example 192.0.2.0/24, 2001:db8::1.",
+        &local_networks);
+    prefs_register_uint_preference(module, "time_wait", "TIME_WAIT (seconds)",
+        "How long an end stays in TIME_WAIT, in seconds: 240 by RFC 9293 (twice its MSL of two minutes), "
+        "60 on Linux, 120 on Windows.",
+        10, &connection_time_wait_s);
+}
+
+#define STATE_FIELD(hf, name, abbrev, blurb) \
+    { &(hf), { name, abbrev, FT_UINT8, BASE_DEC, VALS(state_names), 0x0, blurb, HFILL } }
+#define STRING_FIELD(hf, name, abbrev, blurb) \
+    { &(hf), { name, abbrev, FT_STRING, BASE_NONE, NULL, 0x0, blurb, HFILL } }
+#define FLAG_FIELD(hf, name, abbrev, blurb) \
+    { &(hf), { name, abbrev, FT_BOOLEAN, BASE_NONE, NULL, 0x0, blurb, HFILL } }
+
+#define END_FIELDS(hf, abbrev, end) \
+    STATE_FIELD((hf).state, "State of the " end " end", abbrev, \
+        "State of the " end " end after this segment (RFC 9293 section 3.3.2), by the names and numbers of TCPSTATE.") \
+    , STRING_FIELD((hf).str, "Name", abbrev ".str", \
+        "Name of the state of the " end " end after this segment, for outputs that print numbers otherwise.") \
+    , STATE_FIELD((hf).previous, "Previous state", abbrev ".previous", \
+        "State of the " end " end before this segment.") \
+    , STATE_FIELD((hf).entered, "Entered", abbrev ".entered", \
+        "State that this segment made the " end " end enter; present only on a segment that changes it.") \
+    , STATE_FIELD((hf).left, "Left", abbrev ".left", \
+        "State that this segment made the " end " end leave; present only on a segment that changes it.") \
+    , FLAG_FIELD((hf).confirmed, "Confirmed", abbrev ".confirmed", \
+        "Whether segments of the " end " end itself prove its state; otherwise it is assumed that each segment arrived.")
+
+#define ROLE_FIELDS(hf, abbrev, end) \
+    STATE_FIELD((hf).state, "State of the " end, abbrev, "State of the " end " after this segment.") \
+    , STRING_FIELD((hf).str, "Name of the state of the " end, abbrev ".str", \
+        "Name of the state of the " end " after this segment.")
+
+void proto_register_tcpstate(void)
+{
+    static hf_register_info hf[] = {
+        END_FIELDS(hf_local, "tcpstate.local", "local"),
+        END_FIELDS(hf_remote, "tcpstate.remote", "remote"),
+        ROLE_FIELDS(hf_client, "tcpstate.client", "client"),
+        ROLE_FIELDS(hf_server, "tcpstate.server", "server"),
+        ROLE_FIELDS(hf_src, "tcpstate.src", "sender of this segment"),
+        ROLE_FIELDS(hf_dst, "tcpstate.dst", "receiver of this segment"),
+        { &hf_local_by, { "Local end told by", "tcpstate.local.by", FT_UINT8, BASE_DEC, VALS(local_by_names), 0x0,
+            "How the local and the remote end were told apart.", HFILL } },
+        FLAG_FIELD(hf_transition, "Transition", "tcpstate.transition",
+            "This segment changed the state of an end; present only then."),
+        FLAG_FIELD(hf_midstream, "Mid-stream", "tcpstate.midstream",
+            "The capture has no handshake of this connection; present only then."),
+    };
+    static int *ett[] = { &ett_tcpstate, &ett_end[0], &ett_end[1] };
+
+    proto_tcpstate = proto_register_protocol("TCP State", "TCP State", "tcpstate");
+    proto_register_field_array(proto_tcpstate, hf, array_length(hf));
+    proto_register_subtree_array(ett, array_length(ett));
+    register_preferences();
+}
+
+void proto_reg_handoff_tcpstate(void)
+{
+    /* In name only and under "tcp": frame.protocols, layer numbers and Enabled Protocols stay as they were. */
+    const int proto_tcp = proto_get_id_by_filter_name("tcp");
+    const int proto_hook = proto_register_protocol_in_name_only("TCP State hook", "TCP State hook", "tcpstate_hook",
+                                                                proto_tcp, FT_PROTOCOL);
+
+    tcp_handle = find_dissector_add_dependency("tcp", proto_tcpstate);
+    dissector_delete_uint("ip.proto", IP_PROTO_TCP, tcp_handle);
+    dissector_add_uint("ip.proto", IP_PROTO_TCP, create_dissector_handle(dissect_tcpstate, proto_hook));
+}

@@ -1,0 +1,19 @@
+/* segment.h
+ * From a TCP header to the machine's segment.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef SEGMENT_H
+#define SEGMENT_H
+
+#include "tcpfsm.h"
+
+#include <epan/packet.h>
+
+/*
+ * Reads the TCP header at the start of tvb. Returns false, and leaves seg alone, where it is no whole
+ * segment: fewer than 20 octets of header captured, a header length that cannot be, a fragment.
+ */
+bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment *seg);
+
+#endif

@@ -1,0 +1,148 @@
+/* tcpfsm.h
+ * The state machine of one TCP connection, seen from outside.
+ *
+ * A segment goes in, the transitions of both endpoints come out. The machine is pure: it
+ * allocates nothing, reads no clock and knows nothing of Wireshark. What a state means, and
+ * which are proved, is written in README.md ("What is proved, what is assumed").
+ *
+ * The observer's assumptions:
+ *  - segments are given in the order of the capture, each once per time it was captured;
+ *  - what an endpoint sends proves the state it was in; where that contradicts what was
+ *    assumed of it, the proof wins;
+ *  - each segment is assumed to reach its receiver, which obeys RFC 9293 section 3.10.7.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TCPFSM_H
+#define TCPFSM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tcp_state {
+#define TCP_STATE(number, name, section, sentence) TCP_##name = number,
+#include "tcp_states.def"
+#undef TCP_STATE
+};
+
+enum tcp_event {
+#define TCP_EVENT(number, name, notation, section, sentence) TCP_EV_##name = number,
+#include "tcp_events.def"
+#undef TCP_EVENT
+};
+
+/* Bits of the flags octet of a TCP header, RFC 9293 section 3.1. */
+enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
+
+#define TCPFSM_NO_WSCALE 0xff /* the SYN bore no window scale option */
+
+/* One segment as it stands in its header. Valid for the call only. */
+struct tcpfsm_segment {
+    int64_t  time_us;   /* when it was captured, microseconds since any fixed moment; may go back */
+    uint32_t seq;       /* sequence number as sent, not relative */
+    uint32_t ack;       /* acknowledgement number; meaningful if flags has TCP_ACK */
+    uint32_t len;       /* octets of payload by the IP header's length, whatever was captured */
+    uint32_t tsval;     /* timestamp option (RFC 7323) if has_tsval; needed with SYN or FIN only */
+    uint16_t window;    /* as sent, not scaled */
+    uint16_t mss;       /* maximum segment size option of a SYN, 0: none */
+    uint8_t  flags;     /* TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK, others are ignored */
+    uint8_t  wscale;    /* window scale option of a SYN, TCPFSM_NO_WSCALE: none */
+    bool     has_tsval;
+    bool     fast_open; /* a SYN with the Fast Open option (RFC 7413) */
+};
+
+/* Octets [from, to) that an endpoint was sent ahead of order. */
+struct tcpfsm_range {
+    uint32_t from, to;
+};
+
+/* More than two gaps at once only delay a FIN behind them until its receiver acknowledges it. */
+#define TCPFSM_HELD_MAX 2
+
+/*
+ * What is known of one endpoint. As in RFC 9293 section 3.3.1, snd_ is what it sends and rcv_
+ * what it has been sent. Each number is valid only where the flag beside it is set.
+ */
+struct tcpfsm_end {
+    /* as a sender */
+    uint32_t iss;          /* knows_iss: initial sequence number */
+    uint32_t iss_other;    /* has_other_iss: that of an earlier SYN, not yet acknowledged either */
+    uint32_t data_end;     /* knows_data_end: no FIN lies below, as SYN or data was captured up to here */
+    uint32_t snd_nxt;      /* knows_snd_nxt: one past the highest number sent, captured or acknowledged */
+    uint32_t fin;          /* knows_fin: number of its FIN */
+    uint32_t fin_ack_from; /* fin_ack_provable: the peer's numbers from here on acknowledged the FIN at once */
+    uint32_t ctl_tsval;    /* has_ctl_tsval: timestamp of its latest SYN or FIN, tells copy from repetition */
+    /* as a receiver */
+    uint32_t rcv_nxt;      /* knows_rcv_nxt: next number expected, delivery assumed */
+    uint32_t rcv_acked;    /* has_acked: highest acknowledgement it sent */
+    uint32_t last_ack;     /* has_acked: latest acknowledgement it sent */
+    uint32_t rcv_edge;     /* has_acked: right edge of the widest window it offered */
+    struct tcpfsm_range held[TCPFSM_HELD_MAX];
+    int64_t  since_us;     /* in TIME_WAIT: when that began; CLOSED by a RST: when that came */
+    uint16_t mss;          /* option of its SYN, 0: unknown */
+    uint8_t  wscale;       /* option of its SYN, TCPFSM_NO_WSCALE: none */
+    uint8_t  state;        /* enum tcp_state */
+    uint8_t  live;         /* last state before one that was only assumed to end it; CLOSED: none */
+    uint8_t  held_count;
+
+    bool confirmed : 1;        /* its own latest segment proves the state */
+    bool captured : 1;         /* at least one segment of it was captured in this incarnation */
+    bool knows_iss : 1, has_other_iss : 1, knows_data_end : 1, knows_snd_nxt : 1;
+    bool knows_fin : 1, has_ctl_tsval : 1, knows_rcv_nxt : 1, has_acked : 1;
+    bool sent_syn_ack : 1;     /* in this incarnation */
+    bool passive : 1;          /* it opened by receiving a SYN: a RST returns it to LISTEN */
+    bool synchronized : 1;     /* it sent a segment that only a synchronized state sends */
+    bool fin_inferred : 1;     /* its FIN was never captured, only acknowledged */
+    bool fin_guess : 1;        /* one-sided capture: the last acknowledgement may have covered its FIN */
+    bool fin_uncovered : 1;    /* its FIN left before it had the peer's */
+    bool fin_acked : 1;        /* the peer sent an acknowledgement of its FIN */
+    bool fin_ack_provable : 1;
+    bool covered_peer_fin : 1; /* it has acknowledged the peer's FIN */
+    bool close_wait_proved : 1;
+    bool idle_at_peer_fin : 1; /* when the peer's FIN left, nothing of it was outstanding or held back */
+    bool doubted_ack : 1;      /* the peer acknowledged, once so far, what this end never sent */
+    bool by_rst : 1;           /* CLOSED by a RST it received */
+    bool wscale_known : 1;     /* its SYN was captured */
+};
+
+/* One connection, all incarnations of its pair of sockets. Fill with zeros before the first segment. */
+struct tcpfsm {
+    struct tcpfsm_end end[2];
+    int64_t  syn_us;        /* when the latest first SYN was captured */
+    uint32_t rtt_us;        /* time from SYN to the handshake's last ACK, 0: unknown */
+    bool     started : 1;
+    bool     midstream : 1; /* the capture lacks the SYN that began this incarnation */
+    bool     client : 1;    /* index of the end that opened, or is taken to have opened */
+    bool     fast_open : 1; /* the SYN asked for Fast Open or bore data, not refused so far */
+    bool     fast_open_data : 1; /* it bore data */
+};
+
+/* As many transitions as one end can make on one segment. */
+#define TCPFSM_STEPS_MAX 6
+
+/* What one segment did to one end. */
+struct tcpfsm_change {
+    uint8_t previous;                   /* enum tcp_state before the segment */
+    uint8_t count;                      /* of steps, 0: no transition */
+    uint8_t state[TCPFSM_STEPS_MAX];    /* entered, in order; the last is the state shown */
+    uint8_t event[TCPFSM_STEPS_MAX];    /* enum tcp_event, why */
+};
+
+struct tcpfsm_outcome {
+    struct tcpfsm_change end[2];
+    bool opened; /* the segment's SYN began an incarnation */
+};
+
+/*
+ * Moves the machine by one segment.
+ *  sender       index of the end that sent it, 0 or 1
+ *  client_hint  index of the client, used where the first segment ever does not tell
+ *  time_wait_us how long TIME_WAIT lasts, microseconds, >= 0 (2 MSL, RFC 9293 section 3.4.2)
+ *  out          overwritten with the transitions of both ends
+ * There are no errors: any sequence of segments has a defined result.
+ */
+void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
+                    const struct tcpfsm_segment *seg, int64_t time_wait_us,
+                    struct tcpfsm_outcome *out);
+
+#endif

@@ -1,0 +1,143 @@
+/* tcpseq.c
+ * What each end has sent and been sent.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "tcpseq.h"
+
+#define WSCALE_MAX 14 /* RFC 7323 section 2.3 */
+#define MSS_UNKNOWN UINT16_MAX
+
+/* Offered window in octets. Where the scale is unknown, by the given guess of it. */
+static uint32_t window_of(const struct tcpfsm_end *e, const struct tcpfsm_end *peer,
+                          const struct tcpfsm_segment *seg, unsigned guess)
+{
+    if (seg->flags & TCP_SYN) /* never scaled, RFC 7323 section 2.2 */
+        return seg->window;
+    if (!e->wscale_known || !peer->wscale_known)
+        return (uint32_t)seg->window << guess;
+    if (e->wscale == TCPFSM_NO_WSCALE || peer->wscale == TCPFSM_NO_WSCALE)
+        return seg->window;
+    return (uint32_t)seg->window << (e->wscale > WSCALE_MAX ? WSCALE_MAX : e->wscale);
+}
+
+void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn)
+{
+    const struct tcpfsm_end old = *e;
+    /* An unanswered earlier SYN stays a candidate: the one that is acknowledged counts. */
+    const bool unanswered = old.knows_iss && !old.synchronized && old.live == TCP_CLOSED
+        && (old.state == TCP_SYN_SENT || (old.state == TCP_SYN_RCVD && old.sent_syn_ack)
+            || (old.state == TCP_ESTABLISHED && !old.confirmed && !old.sent_syn_ack));
+
+    *e = (struct tcpfsm_end){
+        .state = old.state, .live = old.live, .confirmed = old.confirmed, .passive = old.passive,
+        .iss_other = old.iss, .has_other_iss = unanswered,
+        .iss = syn->seq, .knows_iss = true,
+        .data_end = seq_data_end(syn), .knows_data_end = true,
+        .snd_nxt = seq_data_end(syn), .knows_snd_nxt = true,
+        .mss = syn->mss, .wscale = syn->wscale, .wscale_known = true,
+    };
+    if (syn->flags & TCP_ACK) { /* a passive opener already has the peer's SYN */
+        e->rcv_nxt = old.rcv_nxt;
+        e->knows_rcv_nxt = old.knows_rcv_nxt;
+    }
+}
+
+/*
+ * The end acknowledges the peer's FIN for the first time. Numbers not sent before can from now on
+ * only have left with this acknowledgement, so a peer that acknowledges one of them has it.
+ */
+static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer)
+{
+    peer->fin_acked = true;
+    if (e->knows_snd_nxt && !peer->fin_inferred) {
+        peer->fin_ack_from = e->snd_nxt;
+        peer->fin_ack_provable = true;
+    }
+}
+
+void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
+{
+    const uint32_t data_end = seq_data_end(seg), end = seq_end(seg);
+
+    if (seg->flags & TCP_ACK) {
+        const uint32_t edge = seg->ack + window_of(e, peer, seg, WSCALE_MAX);
+        if (acks_fin_of(peer, seg->ack) && !peer->fin_acked)
+            note_ack_of_fin(e, peer);
+        e->rcv_edge = e->has_acked ? seq_max(e->rcv_edge, edge) : edge;
+        e->rcv_acked = e->has_acked ? seq_max(e->rcv_acked, seg->ack) : seg->ack;
+        e->last_ack = seg->ack;
+        e->has_acked = true;
+        seq_advance_received(e, seg->ack);
+    }
+
+    if (seg->len > 0 || (seg->flags & TCP_SYN)) {
+        e->data_end = e->knows_data_end ? seq_max(e->data_end, data_end) : data_end;
+        e->knows_data_end = true;
+        e->idle_at_peer_fin = false; /* its FIN may now be queued behind this data */
+    }
+    if ((seg->flags & TCP_FIN) && !e->knows_fin) {
+        const uint32_t window = window_of(e, peer, seg, 0);
+        e->fin = data_end;
+        e->knows_fin = true;
+        e->data_end = data_end;
+        e->knows_data_end = true;
+        peer->idle_at_peer_fin = peer->knows_snd_nxt && seg->ack == peer->snd_nxt
+            && window >= (e->mss ? e->mss : MSS_UNKNOWN);
+    }
+    if (seg->flags & (TCP_SYN | TCP_FIN)) {
+        e->ctl_tsval = seg->tsval;
+        e->has_ctl_tsval = seg->has_tsval;
+    }
+    e->snd_nxt = e->knows_snd_nxt ? seq_max(e->snd_nxt, end) : end;
+    e->knows_snd_nxt = true;
+    e->captured = true;
+}
+
+/* Drops from the held ranges what is in order by now. */
+static void absorb(struct tcpfsm_end *e)
+{
+    for (unsigned i = 0; i < e->held_count;) {
+        if (seq_gt(e->held[i].from, e->rcv_nxt)) {
+            i++;
+            continue;
+        }
+        e->rcv_nxt = seq_max(e->rcv_nxt, e->held[i].to);
+        e->held[i] = e->held[--e->held_count];
+        i = 0; /* the next number moved: others may touch it now */
+    }
+}
+
+void seq_advance_received(struct tcpfsm_end *e, uint32_t next)
+{
+    e->rcv_nxt = e->knows_rcv_nxt ? seq_max(e->rcv_nxt, next) : next;
+    e->knows_rcv_nxt = true;
+    absorb(e);
+}
+
+static void hold(struct tcpfsm_end *e, uint32_t from, uint32_t to)
+{
+    for (unsigned i = 0; i < e->held_count; i++) {
+        struct tcpfsm_range *h = &e->held[i];
+        if (seq_le(from, h->to) && seq_ge(to, h->from)) {
+            h->from = seq_lt(from, h->from) ? from : h->from;
+            h->to = seq_max(to, h->to);
+            return;
+        }
+    }
+    if (e->held_count < TCPFSM_HELD_MAX)
+        e->held[e->held_count++] = (struct tcpfsm_range){from, to};
+}
+
+void seq_note_received(struct tcpfsm_end *e, uint32_t from, uint32_t to)
+{
+    if (!e->knows_rcv_nxt || seq_le(from, e->rcv_nxt))
+        seq_advance_received(e, to);
+    else if (from != to)
+        hold(e, from, to);
+}
+
+bool seq_beyond_window(const struct tcpfsm_end *e, uint32_t seq)
+{
+    return e->has_acked && seq_gt(seq, e->rcv_edge);
+}

@@ -1,0 +1,67 @@
+/* tcpseq.h
+ * Sequence numbers: comparison modulo 2^32 (RFC 9293 section 3.4) and what each end has sent and
+ * been sent. The transitions that follow from them are in tcpfsm.c.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TCPSEQ_H
+#define TCPSEQ_H
+
+#include "tcpfsm.h"
+
+static inline bool seq_lt(uint32_t a, uint32_t b) { return (int32_t)(a - b) < 0; }
+static inline bool seq_le(uint32_t a, uint32_t b) { return (int32_t)(a - b) <= 0; }
+static inline bool seq_gt(uint32_t a, uint32_t b) { return seq_lt(b, a); }
+static inline bool seq_ge(uint32_t a, uint32_t b) { return seq_le(b, a); }
+static inline uint32_t seq_max(uint32_t a, uint32_t b) { return seq_lt(a, b) ? b : a; }
+
+/* One past the segment's last octet of data. A SYN occupies the first number, a FIN the one after the data. */
+static inline uint32_t seq_data_end(const struct tcpfsm_segment *seg)
+{
+    return seg->seq + ((seg->flags & TCP_SYN) ? 1 : 0) + seg->len;
+}
+
+static inline uint32_t seq_end(const struct tcpfsm_segment *seg)
+{
+    return seq_data_end(seg) + ((seg->flags & TCP_FIN) ? 1 : 0);
+}
+
+/* A FIN may hide below `number`: the capture lacks octets there, and no later data shows that they were data. */
+static inline bool hides_fin(const struct tcpfsm_end *e, uint32_t number)
+{
+    if (e->knows_fin)
+        return e->fin_inferred;
+    return !e->knows_data_end || seq_gt(number, e->data_end);
+}
+
+static inline bool acks_syn_of(const struct tcpfsm_end *e, uint32_t ack)
+{
+    return e->knows_iss && seq_gt(ack, e->iss) && (!e->knows_snd_nxt || seq_le(ack, e->snd_nxt));
+}
+
+static inline bool acks_fin_of(const struct tcpfsm_end *e, uint32_t ack)
+{
+    return e->knows_fin && seq_gt(ack, e->fin);
+}
+
+static inline bool has_peer_fin(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
+{
+    return peer->knows_fin && e->knows_rcv_nxt && seq_gt(e->rcv_nxt, peer->fin);
+}
+
+/* Forgets what the end sent and was sent: its SYN begins a new incarnation. */
+void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn);
+
+/* Notes numbers, acknowledgement and window of a segment that the end sent. */
+void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg);
+
+/* Notes data delivered to the end. */
+void seq_note_received(struct tcpfsm_end *e, uint32_t from, uint32_t to);
+
+/* The end is known to have all numbers below `next`: it acknowledged them, or they were filled in. */
+void seq_advance_received(struct tcpfsm_end *e, uint32_t next);
+
+/* A segment lies wholly beyond every window that the end offered (RFC 9293 section 3.10.7.4, first check). */
+bool seq_beyond_window(const struct tcpfsm_end *e, uint32_t seq);
+
+#endif
