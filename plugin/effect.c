@@ -47,8 +47,11 @@ void effect_of_syn_ack(const struct judgement *j)
     if (r->state != TCP_SYN_SENT && r->state != TCP_SYN_RCVD
         && !(r->state == TCP_ESTABLISHED && !r->synchronized))
         return; /* a challenge ACK is due, or a reset */
-    if (!acks_syn_of(r, seg->ack))
-        return; /* figure 8: a reset is due, the SYN stays unanswered */
+    if (!acks_syn_of(r, seg->ack)) { /* figure 8: a reset is due, the SYN stays unanswered */
+        if (r->has_other_iss && seg->ack == r->iss_other + 1)
+            r->confirmed = false; /* unless the older number is the one that counts */
+        return;
+    }
     r->rcv_nxt = seq_data_end(seg);
     r->knows_rcv_nxt = true;
     r->held_count = 0;
@@ -92,9 +95,9 @@ void effect_of_rst(const struct judgement *j)
 }
 
 /*
- * Whether the receiver can have sent what is acknowledged. One acknowledgement beyond all that was
- * captured of it is one number too far for a FIN that the capture missed, or dropped by its
- * receiver (RFC 9293 section 3.10.7.4, fifth check); a second one shows that the capture has gaps.
+ * Whether the receiver can have sent what is acknowledged. A first acknowledgement beyond that is
+ * dropped by its receiver (RFC 9293 section 3.10.7.4, fifth check); a second one shows that the
+ * capture has gaps.
  */
 static bool believes_ack(const struct judgement *j)
 {
@@ -103,11 +106,7 @@ static bool believes_ack(const struct judgement *j)
 
     if (r->knows_snd_nxt && seq_le(ack, r->snd_nxt))
         return true;
-    if (r->captured && !r->knows_fin && ack == r->snd_nxt + 1
-        && (r->state == TCP_ESTABLISHED || r->state == TCP_CLOSE_WAIT)) {
-        infer_fin(j, r, r->snd_nxt);
-        r->fin_acked = true;
-    } else if (r->captured && !r->doubted_ack) {
+    if (r->captured && !r->doubted_ack) {
         r->doubted_ack = true;
         return false;
     }
@@ -182,7 +181,7 @@ void effect_of_ack(const struct judgement *j)
 
     seq_note_received(r, seg->seq, seq_data_end(seg));
     const bool had_fin = has_peer_fin(r, s);
-    const bool fin_in_order = s->knows_fin && !had_fin && r->rcv_nxt == s->fin;
+    const bool fin_in_order = s->knows_fin && !s->fin_inferred && !had_fin && r->rcv_nxt == s->fin;
     take_ack(j, fin_in_order);
     if (fin_in_order)
         take_peer_fin(j, r, s);

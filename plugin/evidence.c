@@ -136,7 +136,9 @@ void evidence_of_rst(const struct judgement *j)
         stays = s->sent_syn_ack && is_refusal(j) && !acks_syn_of(s, p->last_ack);
         break;
     default:
-        stays = seq_beyond_window(p, j->seg->seq); /* no stack resets with such a number: a stray, or forged */
+        if (seq_beyond_window(p, j->seg->seq))
+            return; /* no stack resets with such a number: a stray, or forged */
+        stays = false;
         break;
     }
     if (stays) {
@@ -144,7 +146,7 @@ void evidence_of_rst(const struct judgement *j)
         return;
     }
     /* An acceptable SYN,ACK is refused only where there is no socket: a scanner's, a passive one (figure 11). */
-    const bool never_opened = !s->synchronized && !s->passive && is_refusal(j);
+    const bool never_opened = s->knows_iss && !s->synchronized && !s->passive && is_refusal(j);
     enter_closed(j, s, TCP_CLOSED, TCP_EV_SND_RST);
     s->confirmed = is_own_number(j) && !never_opened;
 }
@@ -293,7 +295,7 @@ static void evidence_of_fin_before_peers(const struct judgement *j, bool first)
         return; /* it has answered the peer's FIN since: captured late */
     s->fin_uncovered = true;
     enter(j, s, TCP_FIN_WAIT_1, first ? TCP_EV_SND_FIN : TCP_EV_EVIDENCE);
-    s->confirmed = !hides_fin(p, j->seg->ack);
+    s->confirmed = !hides_fin(p, j->seg->ack) && !(s->knows_data_end && seq_gt(j->seg->seq, s->data_end));
     if (crossed && first) /* the peer's FIN was on its way: figure 13 */
         take_peer_fin(j, s, p);
     else if (crossed) /* a repetition without it: the peer's FIN was lost */
@@ -360,15 +362,22 @@ static void evidence_after_own_fin(const struct judgement *j)
 }
 
 /*
- * A capture of one direction: the peer is known only by what is acknowledged. An acknowledgement that
- * moves on by one number, from an end that closes, is taken to be that of the peer's FIN.
+ * An acknowledgement of one number more than was captured of the peer is taken to be that of its
+ * FIN. Where only one direction was captured, that is so only for an end that closes itself.
  */
-static void guess_unseen_fin(const struct judgement *j)
+static void infer_unseen_fin(const struct judgement *j)
 {
     struct tcpfsm_end *s = j->snd, *p = j->rcv;
     const bool one_further = s->has_acked && j->seg->ack == s->rcv_acked + 1;
 
-    if (p->captured || p->knows_fin || !s->has_acked)
+    if (p->knows_fin)
+        return;
+    if (p->captured) {
+        if (j->seg->ack == p->snd_nxt + 1 && (p->state == TCP_ESTABLISHED || p->state == TCP_CLOSE_WAIT))
+            infer_fin(j, p, p->snd_nxt);
+        return;
+    }
+    if (!s->has_acked)
         return;
     if (one_further && s->knows_fin) {
         infer_fin(j, p, s->rcv_acked);
@@ -403,7 +412,7 @@ void evidence_of_ack(const struct judgement *j)
         return;
     if (s->fin_inferred && seg->len > 0 && seq_gt(seq_data_end(seg), s->fin))
         retract_inferred_fin(j);
-    guess_unseen_fin(j);
+    infer_unseen_fin(j);
 
     if (!has(seg, TCP_FIN)) {
         if (s->knows_fin)

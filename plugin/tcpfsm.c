@@ -64,6 +64,8 @@ void infer_fin(const struct judgement *j, struct tcpfsm_end *e, uint32_t fin)
 {
     e->fin = fin;
     e->knows_fin = e->fin_inferred = true;
+    e->snd_nxt = fin + 1;
+    e->knows_snd_nxt = true;
     if (e->state == TCP_ESTABLISHED || e->state == TCP_SYN_RCVD) {
         e->fin_uncovered = true;
         enter(j, e, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
