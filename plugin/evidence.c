@@ -236,6 +236,9 @@ static bool evidence_of_opening(const struct judgement *j)
         break;
     case TCP_ESTABLISHED:
         learn_peer_syn(j);
+        if (j->m->fast_open && s->passive && !s->synchronized && !has(seg, TCP_FIN)
+            && !seq_gt(seg->ack, s->rcv_acked))
+            return false; /* sent in SYN_RCVD, while the handshake's last ACK was on its way */
         break;
     default:
         break;

@@ -39,7 +39,7 @@ static void read_options(tvbuff_t *tvb, int end, struct tcpfsm_segment *seg)
         } else if (kind == OPTION_TIMESTAMPS && length == 10) {
             seg->tsval = tvb_get_ntohl(tvb, at + 2);
             seg->has_tsval = true;
-        } else if (kind == OPTION_FAST_OPEN) {
+        } else if (kind == OPTION_FAST_OPEN && length > 2) { /* without a cookie it only asks for one */
             seg->fast_open = true;
         }
         at += length;

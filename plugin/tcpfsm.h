@@ -48,7 +48,7 @@ struct tcpfsm_segment {
     uint8_t  flags;     /* TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK, others are ignored */
     uint8_t  wscale;    /* window scale option of a SYN, TCPFSM_NO_WSCALE: none */
     bool     has_tsval;
-    bool     fast_open; /* a SYN with the Fast Open option (RFC 7413) */
+    bool     fast_open; /* a SYN with a Fast Open cookie (RFC 7413) */
 };
 
 /* Octets [from, to) that an endpoint was sent ahead of order. */
