@@ -199,7 +199,7 @@ static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const 
 static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
     struct hooked h;
-    int dissected = 0;
+    volatile int dissected = 1; /* stays so where TCP throws, on a truncated packet: annotated all the same */
 
     /* TCP quoted in an ICMP error is no segment of its own. */
     if (pinfo->flags.in_error_pkt || !segment_read(tvb, pinfo, &h.seg))
@@ -209,13 +209,11 @@ static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
     TRY {
         dissected = call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
     }
-    CATCH_ALL {
-        annotate(tvb, pinfo, tree, &h);
-        RETHROW;
+    FINALLY {
+        if (dissected > 0) /* 0: the user has disabled TCP */
+            annotate(tvb, pinfo, tree, &h);
     }
     ENDTRY;
-    if (dissected > 0) /* 0: the user has disabled TCP */
-        annotate(tvb, pinfo, tree, &h);
     return dissected;
 }
 
