@@ -148,28 +148,38 @@ void evidence_of_rst(const struct judgement *j)
     /* An acceptable SYN,ACK is refused only where there is no socket: a scanner's, a passive one (figure 11). */
     const bool never_opened = s->knows_iss && !s->synchronized && !s->passive && is_refusal(j);
     enter_closed(j, s, TCP_CLOSED, TCP_EV_SND_RST);
+    s->sent_rst = true;
     s->confirmed = is_own_number(j) && !never_opened;
 }
 
+/* The segment holds a number, or is a repeated FIN, that was never captured of its sender before. */
+static bool is_new(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    return !s->knows_snd_nxt || seq_gt(seq_end(seg), s->snd_nxt) || (has(seg, TCP_FIN) && !is_copy(s, seg));
+}
+
 /*
- * A segment from an end that was assumed to have closed brings its last live state back, unless it
- * may have left before that: repeats what is known, or was in flight when a RST came.
+ * A segment from an end that was taken to have closed brings its last live state back. Not so one
+ * that may have left before: after a RST, its own or the peer's, what comes within a round trip was
+ * in flight; after a FIN or its own RST, what holds nothing new may be a copy. Returns whether a RST
+ * was thus belied; as the wire may have changed the order, that segment proves nothing else.
  */
-static void revive(const struct judgement *j)
+static bool belies_rst(const struct judgement *j)
 {
     struct tcpfsm_end *s = j->snd;
     const struct tcpfsm_segment *seg = j->seg;
-    const bool repeats_fin = has(seg, TCP_FIN) && !is_copy(s, seg);
-    const bool is_new = !s->knows_snd_nxt || seq_gt(seq_end(seg), s->snd_nxt)
-        || !s->has_acked || seq_gt(seg->ack, s->rcv_acked) || repeats_fin;
+    const bool by_rst = s->by_rst || s->sent_rst;
 
-    if (s->by_rst ? seg->time_us - s->since_us < (int64_t)j->m->rtt_us : !is_new)
-        return;
+    if (by_rst && seg->time_us - s->since_us < (int64_t)j->m->rtt_us)
+        return false;
+    if (!s->by_rst && !is_new(s, seg) && (s->sent_rst || !s->has_acked || !seq_gt(seg->ack, s->rcv_acked)))
+        return false;
     enter(j, s, (enum tcp_state)s->live, TCP_EV_EVIDENCE);
     s->live = TCP_CLOSED;
-    s->by_rst = false;
+    s->by_rst = s->sent_rst = false;
     if (s->state == TCP_TIME_WAIT)
         s->since_us = seg->time_us;
+    return by_rst;
 }
 
 /* The peer's SYN was not captured, or its number is another one: this acknowledgement tells. */
@@ -394,18 +404,12 @@ static void infer_unseen_fin(const struct judgement *j)
         p->fin_guess = one_further && j->seg->len == 0;
 }
 
-/* ACK, data or FIN. */
-void evidence_of_ack(const struct judgement *j)
+/* ACK, data or FIN from an end that lives. */
+static void evidence_of_living(const struct judgement *j)
 {
     struct tcpfsm_end *s = j->snd, *p = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
 
-    if (s->state == TCP_CLOSED && s->live != TCP_CLOSED)
-        revive(j);
-    if (s->state == TCP_CLOSED && (s->captured || s->live != TCP_CLOSED))
-        return; /* in flight when it closed */
-    if (s->state == TCP_CLOSED)
-        enter(j, s, TCP_ESTABLISHED, TCP_EV_EVIDENCE);
     if (p->state == TCP_SYN_SENT && s->state != TCP_SYN_SENT && p->captured && !acks_syn_of(p, seg->ack)) {
         if (s->state == TCP_SYN_RCVD && !s->sent_syn_ack && s->live != TCP_CLOSED)
             evidence_of_opening(j);
@@ -433,4 +437,20 @@ void evidence_of_ack(const struct judgement *j)
         evidence_of_fin_before_peers(j, first);
     if (s->fin_inferred)
         s->fin_inferred = false; /* here it is */
+}
+
+void evidence_of_ack(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd;
+    bool doubtful = false;
+
+    if (s->state == TCP_CLOSED && s->live != TCP_CLOSED)
+        doubtful = belies_rst(j);
+    else if (s->state == TCP_CLOSED && !s->captured)
+        enter(j, s, TCP_ESTABLISHED, TCP_EV_EVIDENCE); /* nothing was known of it */
+    if (s->state == TCP_CLOSED)
+        return;
+    evidence_of_living(j);
+    if (doubtful)
+        s->confirmed = false;
 }

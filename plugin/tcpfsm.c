@@ -18,7 +18,7 @@ void enter(const struct judgement *j, struct tcpfsm_end *e, enum tcp_state state
         change->count--;
     change->state[change->count] = (uint8_t)state;
     change->event[change->count++] = (uint8_t)event;
-    if (state == TCP_TIME_WAIT || event == TCP_EV_RCV_RST)
+    if (state == TCP_TIME_WAIT || event == TCP_EV_RCV_RST || event == TCP_EV_SND_RST)
         e->since_us = j->seg->time_us;
     e->state = (uint8_t)state;
     e->confirmed = false;

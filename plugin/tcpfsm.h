@@ -78,7 +78,7 @@ struct tcpfsm_end {
     uint32_t last_ack;     /* has_acked: latest acknowledgement it sent */
     uint32_t rcv_edge;     /* has_acked: right edge of the widest window it offered */
     struct tcpfsm_range held[TCPFSM_HELD_MAX];
-    int64_t  since_us;     /* in TIME_WAIT: when that began; CLOSED by a RST: when that came */
+    int64_t  since_us;     /* in TIME_WAIT: when that began; CLOSED by a RST: when that was captured */
     uint16_t mss;          /* option of its SYN, 0: unknown */
     uint8_t  wscale;       /* option of its SYN, TCPFSM_NO_WSCALE: none */
     uint8_t  state;        /* enum tcp_state */
@@ -102,6 +102,7 @@ struct tcpfsm_end {
     bool idle_at_peer_fin : 1; /* when the peer's FIN left, nothing of it was outstanding or held back */
     bool doubted_ack : 1;      /* the peer acknowledged, once so far, what this end never sent */
     bool by_rst : 1;           /* CLOSED by a RST it received */
+    bool sent_rst : 1;         /* CLOSED by a RST it sent */
     bool wscale_known : 1;     /* its SYN was captured */
 };
 
