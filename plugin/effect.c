@@ -81,15 +81,22 @@ static bool is_acceptable_rst(const struct judgement *j)
     default:
         break;
     }
-    return !r->knows_rcv_nxt || seq == r->rcv_nxt || (r->has_acked && seq == r->last_ack);
+    if (!r->knows_rcv_nxt || seq == r->rcv_nxt || (r->has_acked && seq == r->last_ack))
+        return true;
+    return seq_is_furthest(r, seq); /* as Linux does: it ends what was acknowledged selectively */
 }
 
 void effect_of_rst(const struct judgement *j)
 {
     struct tcpfsm_end *r = j->rcv;
 
-    if (!is_acceptable_rst(j))
+    if (!is_acceptable_rst(j)) {
+        /* A challenge ACK is due; but Linux also takes what ends a selective acknowledgement that was lost
+         * here, and in FIN_WAIT_2 without an application whatever lies within the window. */
+        if (r->held_count > 0 || r->state == TCP_FIN_WAIT_2)
+            r->confirmed = false;
         return;
+    }
     const bool back_to_listen = r->state == TCP_SYN_RCVD && r->passive;
     enter_closed(j, r, back_to_listen ? TCP_LISTEN : TCP_CLOSED, TCP_EV_RCV_RST);
 }

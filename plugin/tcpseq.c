@@ -115,6 +115,18 @@ void seq_advance_received(struct tcpfsm_end *e, uint32_t next)
     absorb(e);
 }
 
+/* There is at least one. */
+static struct tcpfsm_range *furthest_held(struct tcpfsm_end *e)
+{
+    struct tcpfsm_range *furthest = &e->held[0];
+
+    for (unsigned i = 1; i < e->held_count; i++) {
+        if (seq_gt(e->held[i].to, furthest->to))
+            furthest = &e->held[i];
+    }
+    return furthest;
+}
+
 static void hold(struct tcpfsm_end *e, uint32_t from, uint32_t to)
 {
     for (unsigned i = 0; i < e->held_count; i++) {
@@ -125,8 +137,19 @@ static void hold(struct tcpfsm_end *e, uint32_t from, uint32_t to)
             return;
         }
     }
-    if (e->held_count < TCPFSM_HELD_MAX)
+    if (e->held_count < TCPFSM_HELD_MAX) {
         e->held[e->held_count++] = (struct tcpfsm_range){from, to};
+        return;
+    }
+    /* No room: the furthest is worth more than one in between, see seq_is_furthest. */
+    struct tcpfsm_range *furthest = furthest_held(e);
+    if (seq_gt(to, furthest->to))
+        *furthest = (struct tcpfsm_range){from, to};
+}
+
+bool seq_is_furthest(const struct tcpfsm_end *e, uint32_t seq)
+{
+    return e->held_count > 0 && seq == furthest_held((struct tcpfsm_end *)e)->to;
 }
 
 void seq_note_received(struct tcpfsm_end *e, uint32_t from, uint32_t to)

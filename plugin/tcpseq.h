@@ -61,6 +61,9 @@ void seq_note_received(struct tcpfsm_end *e, uint32_t from, uint32_t to);
 /* The end is known to have all numbers below `next`: it acknowledged them, or they were filled in. */
 void seq_advance_received(struct tcpfsm_end *e, uint32_t next);
 
+/* The number ends the furthest data that the end holds ahead of order. */
+bool seq_is_furthest(const struct tcpfsm_end *e, uint32_t seq);
+
 /* A segment lies wholly beyond every window that the end offered (RFC 9293 section 3.10.7.4, first check). */
 bool seq_beyond_window(const struct tcpfsm_end *e, uint32_t seq);
 
