@@ -7,12 +7,13 @@
 #include "judgement.h"
 
 /*
- * A segment that was captured before, with the very same timestamp, is a copy (a bridge seen twice,
- * a wire that doubles) and proves nothing new. A repetition by its sender has a later timestamp.
+ * A repeated SYN or FIN with a timestamp no later than one that was captured before is a copy (a
+ * bridge seen twice, a wire that doubles), or came late, and proves nothing new. A repetition by its
+ * sender has a later timestamp.
  */
 static bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
 {
-    return e->has_ctl_tsval && seg->has_tsval && seg->tsval == e->ctl_tsval;
+    return e->has_ctl_tsval && seg->has_tsval && seq_le(seg->tsval, e->ctl_tsval);
 }
 
 /*
@@ -51,7 +52,7 @@ void evidence_of_syn(const struct judgement *j)
         j->out->opened = true;
         if (p->state != TCP_SYN_SENT) /* else simultaneous open: the first to open is the client */
             j->m->client = s != j->m->end;
-    } else if (s->synchronized || is_copy(s, seg)) {
+    } else if (s->synchronized || s->sent_syn_ack || is_copy(s, seg)) {
         return; /* an old duplicate: it has been answered since */
     } else if (is_older_syn(s, seg)) {
         s->iss_other = seg->seq;
@@ -272,7 +273,8 @@ static void retract_inferred_fin(const struct judgement *j)
         [TCP_LAST_ACK] = TCP_FIN_WAIT_1, [TCP_TIME_WAIT] = TCP_FIN_WAIT_2,
     };
 
-    s->knows_fin = s->fin_inferred = s->fin_acked = s->fin_ack_provable = s->fin_uncovered = false;
+    s->knows_fin = s->fin_inferred = s->fin_lost = s->fin_uncovered = false;
+    s->fin_acked = s->fin_ack_provable = false;
     p->covered_peer_fin = p->close_wait_proved = false;
     if (s->state < sizeof open_again && open_again[s->state])
         enter(j, s, open_again[s->state], TCP_EV_EVIDENCE);
@@ -289,7 +291,7 @@ static void evidence_of_fin_after_peers(const struct judgement *j, bool first)
         take_peer_fin(j, s, p);
     if (!first && s->fin_uncovered) {
         enter(j, s, TCP_CLOSING, TCP_EV_EVIDENCE);
-        s->confirmed = !s->fin_inferred && !p->fin_inferred;
+        s->confirmed = !s->fin_lost && !p->fin_inferred;
     } else {
         enter(j, s, TCP_LAST_ACK, first ? TCP_EV_SND_FIN : TCP_EV_EVIDENCE);
         /* Without proof of CLOSE_WAIT it may repeat a FIN that was lost on its way here: CLOSING. */
@@ -332,10 +334,11 @@ static void evidence_before_own_fin(const struct judgement *j)
         take_peer_fin(j, s, p);
     s->covered_peer_fin = true;
     if (hides_own && s->knows_data_end && seg->seq == s->data_end + 1) {
-        /* It answers the peer's FIN one number further on: its own FIN was lost on the way here. */
+        /* It answers one number further on: its own FIN was lost on the way here. */
         s->fin = s->data_end;
-        s->knows_fin = s->fin_inferred = s->fin_uncovered = true;
-        enter(j, s, TCP_CLOSING, TCP_EV_EVIDENCE);
+        s->knows_fin = s->fin_inferred = s->fin_lost = true;
+        s->fin_uncovered = first_proof;
+        enter(j, s, first_proof ? TCP_CLOSING : TCP_LAST_ACK, TCP_EV_EVIDENCE);
         return;
     }
     /* A FIN of its own may be queued behind its data: then the kernel says CLOSING. */
@@ -354,7 +357,7 @@ static void evidence_after_own_fin(const struct judgement *j)
 
     if (!acks_fin_of(p, seg->ack)) {
         if (s->state == TCP_FIN_WAIT_1)
-            s->confirmed = !s->fin_acked && !s->fin_inferred && !hides_fin(p, seg->ack);
+            s->confirmed = !s->fin_acked && !hides_fin(p, seg->ack);
         else if (s->state == TCP_FIN_WAIT_2)
             s->confirmed = knows_fin_acked && !hides_fin(p, seg->ack);
         return;
@@ -367,10 +370,10 @@ static void evidence_after_own_fin(const struct judgement *j)
         s->confirmed = s->close_wait_proved;
     } else if (s->fin_acked) {
         enter(j, s, TCP_TIME_WAIT, event);
-        s->confirmed = knows_fin_acked && !p->fin_inferred;
+        s->confirmed = knows_fin_acked && !s->fin_lost && !p->fin_inferred;
     } else {
         enter(j, s, TCP_CLOSING, event);
-        s->confirmed = !s->fin_inferred && !p->fin_inferred;
+        s->confirmed = !s->fin_lost && !p->fin_inferred;
     }
 }
 

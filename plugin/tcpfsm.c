@@ -63,7 +63,7 @@ void take_peer_fin(const struct judgement *j, struct tcpfsm_end *e, const struct
 void infer_fin(const struct judgement *j, struct tcpfsm_end *e, uint32_t fin)
 {
     e->fin = fin;
-    e->knows_fin = e->fin_inferred = true;
+    e->knows_fin = e->fin_inferred = e->fin_lost = true;
     e->snd_nxt = fin + 1;
     e->knows_snd_nxt = true;
     if (e->state == TCP_ESTABLISHED || e->state == TCP_SYN_RCVD) {
@@ -130,8 +130,7 @@ void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
     else
         return; /* RFC 9293 section 3.10.7.4: without ACK it is dropped */
 
-    if (j.snd->state != TCP_CLOSED)
-        seq_note_sent(j.snd, j.rcv, seg);
+    seq_note_sent(j.snd, j.rcv, seg);
 
     if (has(seg, TCP_SYN | TCP_ACK))
         effect_of_syn_ack(&j);

@@ -93,6 +93,7 @@ struct tcpfsm_end {
     bool passive : 1;          /* it opened by receiving a SYN: a RST returns it to LISTEN */
     bool synchronized : 1;     /* it sent a segment that only a synchronized state sends */
     bool fin_inferred : 1;     /* its FIN was never captured, only acknowledged */
+    bool fin_lost : 1;         /* its first FIN was not captured: whether it had the peer's is a guess */
     bool fin_guess : 1;        /* one-sided capture: the last acknowledgement may have covered its FIN */
     bool fin_uncovered : 1;    /* its FIN left before it had the peer's */
     bool fin_acked : 1;        /* the peer sent an acknowledgement of its FIN */
