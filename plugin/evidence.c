@@ -77,7 +77,7 @@ void evidence_of_syn_ack(const struct judgement *j)
     const struct tcpfsm_segment *seg = j->seg;
     const bool opened_actively = s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->passive);
 
-    if (s->knows_iss && seg->seq == s->iss && (s->sent_syn_ack || opened_actively)) {
+    if (s->knows_iss && seg->seq == s->iss && (s->sent_syn_ack || !s->passive)) {
         if (s->synchronized || (s->sent_syn_ack && is_copy(s, seg)))
             return;
     } else {
