@@ -39,6 +39,7 @@ void evidence_of_syn(const struct judgement *j)
     struct tcpfsm_end *s = j->snd;
     const struct tcpfsm_end *p = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
+    bool crossing = false; /* the peer's SYN was on its way: figure 7 */
 
     if (begins_anew(s, seg)) {
         seq_begin(s, seg);
@@ -49,9 +50,11 @@ void evidence_of_syn(const struct judgement *j)
         j->m->midstream = false;
         j->m->syn_us = seg->time_us;
         j->m->rtt_us = 0;
-        j->out->opened = true;
-        if (p->state != TCP_SYN_SENT) /* else simultaneous open: the first to open is the client */
+        crossing = p->state == TCP_SYN_SENT && p->knows_iss;
+        if (!crossing) { /* else the first to open remains the client */
+            j->out->opened = true;
             j->m->client = s != j->m->end;
+        }
     } else if (s->synchronized || s->sent_syn_ack || is_copy(s, seg)) {
         return; /* an old duplicate: it has been answered since */
     } else if (is_older_syn(s, seg)) {
@@ -63,7 +66,7 @@ void evidence_of_syn(const struct judgement *j)
     /* A repeated SYN shows that the SYN,ACK never came. */
     enter(j, s, TCP_SYN_SENT, TCP_EV_SND_SYN);
     s->confirmed = true;
-    if (j->out->opened && p->state == TCP_SYN_SENT && p->knows_iss) { /* the peer's was on its way: figure 7 */
+    if (crossing) {
         s->rcv_nxt = p->data_end;
         s->knows_rcv_nxt = true;
         enter(j, s, TCP_SYN_RCVD, TCP_EV_RCV_SYN);

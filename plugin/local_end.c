@@ -6,6 +6,7 @@
 #include "ws_compat.h"
 #include "local_end.h"
 
+#include <wiretap/wtap.h>
 #include <wsutil/inet_addr.h>
 #include <wsutil/report_message.h>
 
@@ -97,6 +98,30 @@ static bool is_in_networks(const address *a)
     return false;
 }
 
+/*
+ * P2P_DIR_SENT, P2P_DIR_RECV or P2P_DIR_UNKNOWN. Of Linux cooked frames Wireshark tells the direction
+ * of received ones only, so their header is asked: packet type 4 is "sent by us".
+ */
+static int direction(const packet_info *pinfo)
+{
+    enum { TO_US = 0, BROADCAST = 1, MULTICAST = 2, SENT_BY_US = 4 };
+    unsigned type;
+
+    if (pinfo->p2p_dir == P2P_DIR_SENT || pinfo->p2p_dir == P2P_DIR_RECV || !pinfo->data_src)
+        return pinfo->p2p_dir;
+    tvbuff_t *frame = get_data_source_tvb((const struct data_source *)pinfo->data_src->data);
+    const int encapsulation = pinfo->rec->rec_header.packet_header.pkt_encap;
+    if (encapsulation == WTAP_ENCAP_SLL && tvb_captured_length(frame) >= 2)
+        type = tvb_get_ntohs(frame, 0);
+    else if (encapsulation == WTAP_ENCAP_SLL2 && tvb_captured_length(frame) >= 11)
+        type = tvb_get_uint8(frame, 10);
+    else
+        return P2P_DIR_UNKNOWN;
+    if (type == SENT_BY_US)
+        return P2P_DIR_SENT;
+    return type == TO_US || type == BROADCAST || type == MULTICAST ? P2P_DIR_RECV : P2P_DIR_UNKNOWN;
+}
+
 unsigned local_end(const struct local_question *q, enum local_by *by)
 {
     const packet_info *pinfo = q->pinfo;
@@ -110,9 +135,10 @@ unsigned local_end(const struct local_question *q, enum local_by *by)
         *by = LOCAL_BY_NETWORKS;
         return src ? q->sender : !q->sender;
     }
-    if (pinfo->p2p_dir == P2P_DIR_SENT || pinfo->p2p_dir == P2P_DIR_RECV) {
+    const int dir = direction(pinfo);
+    if (dir != P2P_DIR_UNKNOWN) {
         *by = LOCAL_BY_DIRECTION;
-        return pinfo->p2p_dir == P2P_DIR_SENT ? q->sender : !q->sender;
+        return dir == P2P_DIR_SENT ? q->sender : !q->sender;
     }
     if (q->knows_client)
         *by = LOCAL_BY_INITIATOR;

@@ -22,6 +22,7 @@
 static int proto_tcpstate;
 static int ett_tcpstate = -1;
 static int ett_end[2] = { -1, -1 };
+static protocol_t *protocol;
 static dissector_handle_t tcp_handle;
 
 /* The fields that each of local and remote has. */
@@ -201,8 +202,8 @@ static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
     struct hooked h;
     volatile int dissected = 1; /* stays so where TCP throws, on a truncated packet: annotated all the same */
 
-    /* TCP quoted in an ICMP error is no segment of its own. */
-    if (pinfo->flags.in_error_pkt || !segment_read(tvb, pinfo, &h.seg))
+    /* Switched off by the user; quoted in an ICMP error, and so no segment of its own; not whole. */
+    if (!proto_is_protocol_enabled(protocol) || pinfo->flags.in_error_pkt || !segment_read(tvb, pinfo, &h.seg))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
 
     prepare(tvb, pinfo, &h);
@@ -301,6 +302,7 @@ void proto_reg_handoff_tcpstate(void)
     const int proto_hook = proto_register_protocol_in_name_only("TCP State hook", "TCP State hook", "tcpstate_hook",
                                                                 proto_tcp, FT_PROTOCOL);
 
+    protocol = find_protocol_by_id(proto_tcpstate);
     tcp_handle = find_dissector_add_dependency("tcp", proto_tcpstate);
     dissector_delete_uint("ip.proto", IP_PROTO_TCP, tcp_handle);
     dissector_add_uint("ip.proto", IP_PROTO_TCP, create_dissector_handle(dissect_tcpstate, proto_hook));
