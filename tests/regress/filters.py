@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What users type: the names, types and values of every field, in filters and with -T fields."""
+
+import re
+import sys
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent))
+
+from tshark import Tshark  # noqa: E402
+
+CAPTURES = HERE.parent.parent / "test-captures"
+CLOSE = CAPTURES / "client-closes-first.pcap"
+FIGURE_12 = CAPTURES / "figure-12.pcap"
+FIGURE_13 = CAPTURES / "figure-13.pcap"
+MIDSTREAM = CAPTURES / "odd" / "half-open-midstream.pcap"
+
+ROLES = ("local", "remote", "client", "server", "src", "dst")
+ENDS = ("local", "remote")
+
+FIELDS = {
+    **{f"tcpstate.{role}": "FT_UINT8" for role in ROLES},
+    **{f"tcpstate.{role}.str": "FT_STRING" for role in ROLES},
+    **{f"tcpstate.{end}.{what}": "FT_UINT8" for end in ENDS
+       for what in ("previous", "entered", "left")},
+    **{f"tcpstate.{end}.confirmed": "FT_BOOLEAN" for end in ENDS},
+    "tcpstate.local.by": "FT_UINT8",
+    "tcpstate.transition": "FT_BOOLEAN",
+    "tcpstate.midstream": "FT_BOOLEAN",
+}
+
+STATES = ("CLOSED", "LISTEN", "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
+          "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
+
+
+class Filters(unittest.TestCase):
+    """Figures 12 and 13, a recorded close, and a capture without a handshake."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.tshark = cls.enterClassContext(Tshark())
+
+    def frames(self, capture, expression):
+        """The numbers of the frames that a display filter lets through."""
+        found = self.tshark.fields(capture, ["frame.number"], ["-Y", expression])
+        return [int(number) for number, in found]
+
+    def close_wait_frames(self, capture):
+        """By TCP's fields alone: from the client's FIN to the frame before the server's."""
+        rows = self.tshark.fields(capture, ["frame.number", "tcp.dstport", "tcp.flags.fin"])
+        fins = [(int(number), port) for number, port, fin in rows if fin in ("1", "True")]
+        first = next(number for number, port in fins if port == "5000")
+        second = next(number for number, port in fins if port != "5000")
+        return list(range(first, second))
+
+    def test_fields_are_registered(self):
+        lines = self.tshark.run(["-G", "fields"]).stdout.splitlines()
+        found = {part[2]: part for line in lines if (part := line.split("\t"))[0] == "F"
+                 and part[2].startswith("tcpstate.")}
+        self.assertLessEqual(set(FIELDS), set(found))
+        for name, part in found.items():
+            if name in FIELDS:
+                self.assertEqual(part[3], FIELDS[name], name)
+            blurb = part[7] if len(part) > 7 else ""
+            self.assertRegex(blurb, r"^[A-Z].* .*\.$", f"{name}: a blurb is a full sentence")
+
+    def test_states_have_names_and_numbers(self):
+        lines = self.tshark.run(["-G", "values"]).stdout.splitlines()
+        for role in ROLES:
+            names = {part[2]: part[3] for line in lines
+                     if (part := line.split("\t"))[:2] == ["V", f"tcpstate.{role}"]}
+            self.assertEqual({int(number, 0): name for number, name in names.items()},
+                             dict(enumerate(STATES)), role)
+
+    def test_close_wait(self):
+        for capture in (CLOSE, FIGURE_12):
+            expected = self.close_wait_frames(capture)
+            for value in ("CLOSE_WAIT", '"CLOSE_WAIT"', "7"):
+                with self.subTest(capture=capture.name, value=value):
+                    self.assertEqual(self.frames(capture, f"tcpstate.remote=={value}"), expected)
+                    self.assertEqual(self.frames(capture, f"tcpstate.server == {value}"), expected)
+                    self.assertEqual(self.frames(capture, f"tcpstate.local == {value}"), [])
+        self.assertEqual(self.close_wait_frames(FIGURE_12), [4, 5])
+
+    def test_names_where_numbers_would_print(self):
+        rows = self.tshark.fields(FIGURE_12, [f"tcpstate.{role}.str" for role in ROLES])
+        self.assertEqual(rows[4], ["FIN_WAIT_2", "CLOSE_WAIT"] * 2 + ["CLOSE_WAIT", "FIN_WAIT_2"])
+        rows = self.tshark.fields(FIGURE_12, [f"tcpstate.{role}" for role in ROLES])
+        self.assertEqual(rows[4], ["6", "7", "6", "7", "7", "6"])
+
+    def test_expressions(self):
+        for expression, expected in (
+                ("tcpstate", list(range(1, 8))),
+                ("tcpstate.local.str == TIME_WAIT", [6, 7]),
+                ('tcpstate.remote.str contains "WAIT"', [4, 5]),
+                ("tcpstate.remote.entered == CLOSE_WAIT", [4]),
+                ("tcpstate.remote.left == CLOSE_WAIT", [6]),
+                ("tcpstate.remote.previous == CLOSE_WAIT", [5, 6]),
+                ("tcpstate.local.entered == FIN_WAIT_1", [4]),
+                ("tcpstate.local.left == FIN_WAIT_1", [5]),
+                ("tcpstate.local.previous == LISTEN", []),
+                ("tcpstate.remote.previous == LISTEN", [1]),
+                ("tcpstate.local.previous == CLOSED", [1]),
+                ("tcpstate.src == LAST_ACK", [6]),
+                ("tcpstate.dst == CLOSE_WAIT", [4]),
+                ("tcpstate.client == FIN_WAIT_1", [4]),
+                ("tcpstate.local.confirmed == 1", [1, 3, 4, 7]),
+                ("tcpstate.remote.confirmed == 0", [1, 3, 4, 7]),
+                ("tcpstate.transition", list(range(1, 8))),
+                ("tcpstate.local in {FIN_WAIT_1, FIN_WAIT_2}", [4, 5]),
+                ("tcpstate.local >= FIN_WAIT_1", [4, 5, 6, 7]),
+                ("tcpstate.local.by", list(range(1, 8))),
+                ("tcpstate.midstream", [])):
+            with self.subTest(expression=expression):
+                self.assertEqual(self.frames(FIGURE_12, expression), expected)
+        self.assertEqual(self.frames(FIGURE_13, "tcpstate.local == CLOSING"), [5, 6])
+        self.assertEqual(self.frames(MIDSTREAM, "tcpstate.midstream"), [1, 2])
+
+    def test_fields_for_every_row(self):
+        """Each field has a value where it must have one, and none elsewhere."""
+        rows = self.tshark.fields(FIGURE_12, sorted(FIELDS))
+        optional = re.compile(r"entered|left|transition|midstream")
+        for row in rows:
+            for name, value in zip(sorted(FIELDS), row, strict=True):
+                if not optional.search(name):
+                    self.assertTrue(value, name)
+
+    def test_an_unknown_name_is_refused(self):
+        self.tshark.run(["-Y", "tcpstate.local == NO_SUCH_STATE"], FIGURE_12,
+                        expect_stderr=".*NO_SUCH_STATE.*", refuses=True)
+
+
+if __name__ == "__main__":
+    unittest.main()

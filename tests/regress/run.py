@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the plugin shows on every TCP segment of one capture, held against golden and truth.
+
+    run.py CAPTURE            compare
+    run.py CAPTURE --bless    write golden/NAME.txt, unless a check against the truth fails
+
+The same table must come out of one pass, two passes, a display filter, custom columns without
+a filter, and sharkd asked about frames in a random order (TCPSTATE_SEED repeats an order).
+Where a ladder made the capture (test-captures/build.py), its states and its marks of what is
+confirmed are the truth, and the golden file is there to be read.
+"""
+
+import argparse
+import difflib
+import os
+import random
+import sys
+import unittest
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent / "test-captures")]
+
+import build  # noqa: E402
+from tshark import Tshark  # noqa: E402
+
+FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
+ENDS = ("tcpstate.local", "tcpstate.remote")
+SENDER_IS_LOCAL = ["-o", "tcpstate.local_endpoint:sender"]
+
+
+@dataclass
+class Layer:
+    """A TCP layer of a frame, and what the plugin says of it."""
+    frame: int
+    source: str
+    destination: str
+    tcp: dict                                   # Wireshark's fields, by name
+    shown: dict = field(default_factory=dict)   # the plugin's fields, by name; none: no state
+    labels: list = field(default_factory=list)  # (name, text) of the plugin's visible items
+
+    def segment(self):
+        """The segment in the notation of the figures; only for layers that have a state."""
+        bits = int(self.tcp["tcp.flags"], 0)
+        flags = [name for n, name in enumerate(FLAGS) if bits >> n & 1]
+        tags = f"<SEQ={self.tcp['tcp.seq_raw']}>"
+        tags += f"<ACK={self.tcp['tcp.ack_raw']}>" if "ACK" in flags else ""
+        length = int(self.tcp.get("tcp.len", 0))
+        return tags + f"<CTL={','.join(flags)}>" + (f"<DATA={length}>" if length else "")
+
+    def end(self, name):
+        """An end's state, with "?" if it is assumed."""
+        return self.shown[name + ".str"] + ("" if self.shown[name + ".confirmed"] else "?")
+
+
+def _value(item):
+    """A PDML item's value. Booleans are 1 and 0 in some series, True and False in others."""
+    return {"True": "1", "False": "0"}.get(item.get("show"), item.get("show"))
+
+
+BOOLEANS = ("tcpstate.transition", "tcpstate.midstream",
+            *(f"{end}.confirmed" for end in ENDS))
+
+
+def _tcp_layer(frame, addresses, item):
+    tcp = {}
+    for each in item.iter("field"):
+        tcp.setdefault(each.get("name"), each.get("show"))
+    ports = tcp.get("tcp.srcport"), tcp.get("tcp.dstport")
+    ends = [f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+            for address, port in zip(addresses, ports)]
+    return Layer(frame, *ends, tcp)
+
+
+def _take(layer, item):
+    """Add what the plugin's subtree says to the layer that it is about."""
+    layer.labels.append((item.get("name"), item.get("showname")))
+    for each in item.iter("field"):
+        name = each.get("name")
+        if not name.startswith("tcpstate."):
+            continue
+        if name in layer.shown:
+            raise AssertionError(f"frame {layer.frame}: {name} twice on one segment")
+        value = _value(each)
+        layer.shown[name] = value == "1" if name in BOOLEANS else value
+        if each.get("hide") != "yes":
+            layer.labels.append((name, each.get("showname")))
+
+
+def _walk(frame, parent, addresses, layers):
+    """Collect the TCP layers below parent, in order. The plugin's subtree follows its TCP's."""
+    pending = []
+    for item in parent:
+        name = item.get("name", "")
+        if name in ("ip", "ipv6"):
+            addresses = [next(each.get("show") for each in item.iter("field")
+                              if each.get("name") == f"{name}.{end}") for end in ("src", "dst")]
+        if name == "tcp" and item.tag == "proto":
+            layers.append(_tcp_layer(frame, addresses, item))
+            pending.append(layers[-1])
+        elif name == "tcpstate":
+            if not pending:
+                raise AssertionError(f"frame {frame}: a state without a TCP segment before it")
+            _take(pending.pop(), item)
+        else:
+            _walk(frame, item, addresses, layers)
+
+
+def layers_of(tshark, capture, arguments=()):
+    """All TCP layers of a capture, in order, as tshark with arguments shows them."""
+    layers = []
+    pdml = tshark.run(["-T", "pdml", *arguments], capture).stdout
+    for packet in ElementTree.fromstring(pdml).iter("packet"):
+        number = next(int(item.get("show")) for item in packet.iter("field")
+                      if item.get("name") == "num")
+        _walk(number, packet, None, layers)
+    return layers
+
+
+def table(layers):
+    """The readable table of a capture's TCP layers."""
+    rows = [("frame", "segment", "local", "remote", "local by", "")]
+    for layer in layers:
+        about = f"{layer.source} > {layer.destination}"
+        if not layer.shown:
+            rows.append((str(layer.frame), about, "no state", "", "", ""))
+            continue
+        about += f"  {layer.segment()}"
+        ends = []
+        for end in ENDS:
+            before = layer.shown.get(f"{end}.left")
+            ends.append((state_name(before) + " → " if before else "") + layer.end(end))
+        by = next(text.rpartition(": ")[2].partition(" (")[0] for name, text in layer.labels
+                  if name == "tcpstate.local.by")
+        rows.append((str(layer.frame), about, *ends, by,
+                     "mid-stream" if layer.shown.get("tcpstate.midstream") else ""))
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    return "".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() + "\n"
+                   for row in rows)
+
+
+STATES = ("CLOSED", "LISTEN", "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
+          "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
+
+
+def state_name(number):
+    """The name of a state's number, in decimal."""
+    return STATES[int(number)]
+
+
+class Regress(unittest.TestCase):
+    """The checks of one capture. Class attributes are set by main()."""
+    capture = None
+    made = None     # the build.Capture, if hand-made
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.tshark = cls.enterClassContext(Tshark())
+        cls.layers = layers_of(cls.tshark, cls.capture)
+
+    def same_table(self, layers, how):
+        expected, got = table(self.layers), table(layers)
+        if got != expected:
+            self.fail(f"{how} shows something else:\n" + "".join(difflib.unified_diff(
+                expected.splitlines(True), got.splitlines(True), "one pass", how)))
+        self.assertEqual([layer.shown for layer in layers],
+                         [layer.shown for layer in self.layers], how)
+
+    def test_1_fields_agree_with_each_other(self):
+        for layer in self.layers:
+            with self.subTest(frame=layer.frame):
+                if layer.shown:
+                    self.check_fields(layer.shown)
+
+    def check_fields(self, shown):
+        for end in ENDS + tuple(f"tcpstate.{role}" for role in ("client", "server", "src", "dst")):
+            self.assertEqual(state_name(shown[end]), shown[f"{end}.str"])
+        both = sorted(shown[end] for end in ENDS)
+        self.assertEqual(sorted([shown["tcpstate.client"], shown["tcpstate.server"]]), both)
+        self.assertEqual(sorted([shown["tcpstate.src"], shown["tcpstate.dst"]]), both)
+        for end in ENDS:
+            changed = shown[end] != shown[f"{end}.previous"]
+            self.assertEqual(shown.get(f"{end}.entered"), shown[end] if changed else None)
+            self.assertEqual(shown.get(f"{end}.left"),
+                             shown[f"{end}.previous"] if changed else None)
+            self.assertIn(shown[f"{end}.confirmed"], (True, False))
+        self.assertEqual(shown.get("tcpstate.transition", False),
+                         any(f"{end}.entered" in shown for end in ENDS))
+        self.assertIn("tcpstate.local.by", shown)
+
+    def test_1_local_end_is_decided_once(self):
+        """Only a SYN that opens a connection anew may change how the local end was told."""
+        latest = {}
+        for layer in (layer for layer in self.layers if layer.shown):
+            by = layer.shown["tcpstate.local.by"]
+            before = latest.setdefault(frozenset((layer.source, layer.destination)), by)
+            opens = "<CTL=SYN>" in layer.segment() and STATES.index("SYN_SENT") not in (
+                int(layer.shown[f"{end}.previous"]) for end in ENDS)
+            if not opens:
+                self.assertEqual(by, before, f"frame {layer.frame}")
+            latest[frozenset((layer.source, layer.destination))] = by
+
+    def test_2_states_are_the_truth(self):
+        by_sender = layers_of(self.tshark, self.capture, SENDER_IS_LOCAL)
+        connections = {}
+        for layer, sent in zip(self.layers, by_sender, strict=True):
+            if layer.shown:
+                pair = frozenset((layer.source, layer.destination))
+                connections.setdefault(pair, []).append((layer, sent))
+        self.assertEqual(len(connections), len(self.made.connections), "number of connections")
+        for seen, rows in zip(connections.values(), self.made.connections):
+            wrong = []
+            self.assertEqual([layer.segment() for layer, _ in seen],
+                             [_segment(row) for row in rows], "segments that have a state")
+            a = seen[0][0].source if rows[0].from_a else seen[0][0].destination
+            for (layer, sent), row in zip(seen, rows):
+                self.assertEqual(layer.source == a, row.from_a, f"direction, {layer.frame}")
+                a_end, b_end = _truth(row)
+                in_order = [a_end, b_end] if row.from_a else [b_end, a_end]
+                got = [sent.end(end) for end in ENDS]
+                if got != in_order:
+                    wrong.append(f"frame {layer.frame} {layer.segment()}: sender, receiver must "
+                                 f"be {', '.join(in_order)}; shown {', '.join(got)}")
+                near = {"A": [a_end, b_end], "B": [b_end, a_end]}.get(self.made.local)
+                if near and got == in_order and [layer.end(end) for end in ENDS] != near:
+                    wrong.append(f"frame {layer.frame}: local must be {self.made.local}")
+            if wrong:
+                self.fail(f"{self.made.source}:\n" + "\n".join(wrong))
+
+    def test_3_two_passes(self):
+        self.same_table(layers_of(self.tshark, self.capture, ["-2"]), "-2")
+
+    def test_4_display_filter(self):
+        filtered = layers_of(self.tshark, self.capture, ["-Y", "tcpstate"])
+        kept = {layer.frame for layer in filtered}
+        self.assertEqual(kept, {layer.frame for layer in self.layers if layer.shown})
+        others = [layer for layer in self.layers if layer.frame not in kept]
+        self.same_table(sorted(filtered + others, key=lambda layer: layer.frame), "-Y tcpstate")
+
+    def test_5_columns_without_a_filter(self):
+        names = [f"tcpstate.{end}{form}" for end in ("local", "remote", "src", "dst")
+                 for form in ("", ".str")]
+        columns = ['"No.","%m"'] + [f'"{name}","%Cus:{name}:0:R"' for name in names]
+        out = self.tshark.run(["-T", "tabs", "-o", "gui.column.format:" + ",".join(columns)],
+                              self.capture).stdout
+        shown = {}
+        for line in out.splitlines():
+            number, *cells = (cell.strip() for cell in line.split("\t"))
+            shown[int(number)] = cells + [""] * (len(names) - len(cells))
+        for frame, cells in shown.items():
+            here = [layer for layer in self.layers if layer.frame == frame and layer.shown]
+            for name, cell in zip(names, cells):
+                text = name if name.endswith(".str") else f"{name}.str"
+                self.assertEqual(cell, ",".join(layer.shown[text] for layer in here),
+                                 f"column {name}, frame {frame}")
+        self.assertLessEqual({layer.frame for layer in self.layers}, set(shown))
+
+    def test_6_sharkd_in_random_order(self):
+        seed = int(os.environ.get("TCPSTATE_SEED") or random.SystemRandom().randrange(10**6))
+        frames = sorted({layer.frame for layer in self.layers}) * 2
+        print(f"TCPSTATE_SEED={seed}", file=sys.stderr)
+        random.Random(seed).shuffle(frames)
+        sharkd = self.tshark.sharkd()
+        sharkd.load(self.capture)
+        for frame in frames:
+            expected = [item for layer in self.layers if layer.frame == frame
+                        for item in layer.labels]
+            self.assertEqual(_plugin_nodes(sharkd.frame(frame)), expected,
+                             f"frame {frame}")
+
+    def test_7_golden(self):
+        golden = HERE / "golden" / f"{self.capture.stem}.txt"
+        text = _header(self.capture, self.made) + table(self.layers)
+        self.assertTrue(golden.exists(), f"no {golden.name}; make it with --bless")
+        self.assertEqual(golden.read_text(), text)
+
+
+def _segment(row):
+    """A ladder's row as Layer.segment() writes it."""
+    flags = [name for name in FLAGS if name in row.flags]
+    return f"<SEQ={row.seq}>" + (f"<ACK={row.ack}>" if "ACK" in flags else "") \
+        + f"<CTL={','.join(flags)}>" + (f"<DATA={row.length}>" if row.length else "")
+
+
+def _truth(row):
+    """A's and B's state as Layer.end() writes them."""
+    return (row.a_state + ("" if row.a_confirmed else "?"),
+            row.b_state + ("" if row.b_confirmed else "?"))
+
+
+def _plugin_nodes(nodes):
+    """(name, text) of the plugin's items in a sharkd tree, in order."""
+    found = []
+    for node in nodes:
+        name = node.get("f", "").partition(" ")[0]
+        if name == "tcpstate" or name.startswith("tcpstate."):
+            found.append((name, node["l"]))
+        found += _plugin_nodes(node.get("n", ()))
+    return found
+
+
+def _header(capture, made):
+    """Where the truth about a capture is to be found."""
+    recorded = capture.with_suffix(".states")
+    if made and made.connections:
+        truth = [f"{made.source} in test-captures, which tests/regress/run.py holds this against."]
+    elif recorded.exists():
+        truth = [f"test-captures/{recorded.name}, the states that the kernels were in, which",
+                 "tests/conformance/compare.py holds the plugin against. This table only pins it."]
+    else:
+        truth = ["none. This table only pins what the plugin shows."]
+    return "# {}\n# Truth: {}\n# ? = assumed, not confirmed.\n\n".format(
+        capture.name, "\n# ".join(truth))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("capture", type=Path)
+    parser.add_argument("--bless", action="store_true", help="write the golden file")
+    arguments = parser.parse_args()
+    Regress.capture = arguments.capture.resolve()
+    made = build.CAPTURES.get(Regress.capture.stem)
+    if made and made.path == Regress.capture:
+        Regress.made = made
+    # What cannot be asked of this capture, or now, is no test rather than a skipped one.
+    if not Regress.made or not Regress.made.connections:
+        Regress.test_2_states_are_the_truth = None
+    if arguments.bless:
+        Regress.test_7_golden = None
+    done = unittest.main(argv=[sys.argv[0]], exit=False, verbosity=1)
+    if not done.result.wasSuccessful():
+        return 1
+    if arguments.bless:
+        golden = HERE / "golden" / f"{Regress.capture.stem}.txt"
+        golden.write_text(_header(Regress.capture, Regress.made) + table(Regress.layers))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
