@@ -191,7 +191,9 @@ static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const 
         if (!pinfo->fd->visited)
             connection_segment(proto_tcpstate, conv, h->before, pinfo, h->layer, &h->seg);
         struct connection_view view;
-        if (tree && connection_view(proto_tcpstate, conv, pinfo, h->layer, &view))
+        /* referenced: by a filter, a column, an output or a reader; else nobody looks */
+        if (tree && proto_field_is_referenced(tree, proto_tcpstate)
+            && connection_view(proto_tcpstate, conv, pinfo, h->layer, &view))
             add_subtree(tree, tvb, pinfo, &view);
     }
     set_endpoints(pinfo, &inner);
