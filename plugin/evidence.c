@@ -203,6 +203,14 @@ static void note_round_trip(const struct judgement *j)
         j->m->rtt_us = (uint32_t)rtt;
 }
 
+/* The end was assumed to take a new SYN, but does not acknowledge it: the connection it was in lives. */
+static bool keeps_old_connection(const struct judgement *j)
+{
+    const struct tcpfsm_end *s = j->snd;
+    return s->state == TCP_SYN_RCVD && !s->sent_syn_ack && is_synchronized((enum tcp_state)s->live)
+        && !acks_syn_of(j->rcv, j->seg->ack);
+}
+
 /*
  * ACK or data from an end that is not known to be synchronized. Returns whether it is now: a
  * SYN_RCVD answers strays with a bare ACK, and sends data before the handshake's last ACK if
@@ -229,7 +237,7 @@ static bool evidence_of_opening(const struct judgement *j)
         enter(j, s, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK); /* captured out of order, or not at all */
         break;
     case TCP_SYN_RCVD:
-        if (!s->sent_syn_ack && s->live != TCP_CLOSED) { /* it never took the SYN: the old connection lives */
+        if (keeps_old_connection(j)) {
             enter(j, s, (enum tcp_state)s->live, TCP_EV_EVIDENCE);
             s->live = TCP_CLOSED;
             break;
@@ -417,7 +425,7 @@ static void evidence_of_living(const struct judgement *j)
     const struct tcpfsm_segment *seg = j->seg;
 
     if (p->state == TCP_SYN_SENT && s->state != TCP_SYN_SENT && p->captured && !acks_syn_of(p, seg->ack)) {
-        if (s->state == TCP_SYN_RCVD && !s->sent_syn_ack && s->live != TCP_CLOSED)
+        if (keeps_old_connection(j))
             evidence_of_opening(j);
         return; /* it answers a new SYN out of its old connection: figure 9 */
     }
