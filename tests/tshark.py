@@ -5,10 +5,10 @@
     with Tshark() as tshark:
         print(tshark.run(["-T", "fields", "-e", "tcpstate.local.str"], capture).stdout)
 
-Each Tshark has a home folder of its own with nothing in it but the plugin, so that the user's
-preferences play no part; stock=True leaves the plugin out too. Wireshark ignores personal
-plugins for root, so root's tests run as nobody; hence captures are copied to where nobody may
-read them. The environment says what is tested:
+Each Tshark has a home folder of its own with nothing in it but the plugin, so that neither the
+user's preferences nor a plugin installed for all plays a part; stock=True leaves ours out too.
+Wireshark ignores personal plugins for root, so root's tests run as nobody; hence captures are
+copied to where nobody may read them. The environment says what is tested:
 
     TCPSTATE_PLUGIN   the built tcpstate.so
     TCPSTATE_TSHARK   tshark to run  (default: the one in PATH)
@@ -79,11 +79,13 @@ class Tshark:
         self._folder = Path(tempfile.mkdtemp(prefix="tcpstate-test-"))
         try:
             self._home = self._folder / "home"
-            for folder in (self._home, self._folder / "tmp", self._folder / "captures"):
+            no_plugins = self._folder / "no-plugins"
+            for folder in (self._home, no_plugins, self._folder / "tmp", self._folder / "captures"):
                 folder.mkdir()
             self._environment = {name: os.environ[name] for name in _PASSED_ON
                                  if name in os.environ}
             self._environment.update(HOME=str(self._home), TMPDIR=str(self._folder / "tmp"),
+                                     WIRESHARK_PLUGIN_DIR=str(no_plugins),
                                      LC_ALL="C.UTF-8", TZ="UTC")
             self._give_to_nobody()
             self._ask_version()
