@@ -20,7 +20,7 @@ void effect_of_syn(const struct judgement *j)
     case TCP_CLOSED:
     case TCP_LISTEN:
         r->passive = true;
-        r->synchronized = r->sent_syn_ack = r->by_rst = false;
+        r->synchronized = r->sent_syn_ack = r->by_rst = r->peer_fin_arrived = false;
         break;
     case TCP_SYN_SENT: /* simultaneous open, figure 7 */
         r->passive = false;
@@ -188,7 +188,8 @@ void effect_of_ack(const struct judgement *j)
 
     seq_note_received(r, seg->seq, seq_data_end(seg));
     const bool had_fin = has_peer_fin(r, s);
-    const bool fin_in_order = s->knows_fin && !s->fin_inferred && !had_fin && r->rcv_nxt == s->fin;
+    r->peer_fin_arrived |= has(seg, TCP_FIN);
+    const bool fin_in_order = r->peer_fin_arrived && !had_fin && r->rcv_nxt == s->fin;
     take_ack(j, fin_in_order);
     if (fin_in_order)
         take_peer_fin(j, r, s);

@@ -60,8 +60,6 @@ void evidence_of_syn(const struct judgement *j)
     } else if (is_older_syn(s, seg)) {
         s->iss_other = seg->seq;
         s->has_other_iss = true;
-    } else {
-        choose_iss(s, seg->seq);
     }
     /* A repeated SYN shows that the SYN,ACK never came. */
     enter(j, s, TCP_SYN_SENT, TCP_EV_SND_SYN);
@@ -322,10 +320,12 @@ static void evidence_of_fin_before_peers(const struct judgement *j, bool first)
     s->fin_uncovered = true;
     enter(j, s, TCP_FIN_WAIT_1, first ? TCP_EV_SND_FIN : TCP_EV_EVIDENCE);
     s->confirmed = !hides_fin(p, j->seg->ack) && !(s->knows_data_end && seq_gt(j->seg->seq, s->data_end));
-    if (crossed && first) /* the peer's FIN was on its way: figure 13 */
+    if (crossed && first) { /* the peer's FIN was on its way: figure 13 */
         take_peer_fin(j, s, p);
-    else if (crossed) /* a repetition without it: the peer's FIN was lost */
+    } else if (crossed) { /* a repetition without it: the peer's FIN was lost */
         s->rcv_nxt = p->fin;
+        s->peer_fin_arrived = false;
+    }
 }
 
 /* ACK or data, no FIN yet: ESTABLISHED or CLOSE_WAIT. */
