@@ -71,7 +71,7 @@ static bool is_acceptable_rst(const struct judgement *j)
     case TCP_LISTEN:
         return false;
     case TCP_SYN_SENT:
-        return has(j->seg, TCP_ACK) && acks_syn_of(r, j->seg->ack);
+        return has(j->seg, TCP_ACK) && acks_latest_syn_of(r, j->seg->ack);
     case TCP_CLOSE_WAIT:
     case TCP_LAST_ACK:
     case TCP_CLOSING:
@@ -156,11 +156,15 @@ void effect_of_ack(const struct judgement *j)
     struct tcpfsm_end *s = j->snd, *r = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
 
+    if (seq_is_old(r, seg))
+        return; /* an ACK is due */
     switch (r->state) {
     case TCP_CLOSED:
     case TCP_LISTEN:
         return; /* a reset is due */
     case TCP_SYN_SENT:
+        if (r->syn_pending || j->m->fast_open)
+            return; /* a reset is due; a Fast Open server sends on while its SYN,ACK is lost */
         /* Not without a SYN (RFC 9293 section 3.10.7.3), but a peer that is past its own SYN_RCVD
          * shows that the SYN,ACK, missing here, was received and acknowledged. */
         if (!acks_syn_of(r, seg->ack) || !is_synchronized(s->state) || !s->synchronized)

@@ -33,6 +33,71 @@ static bool begins_anew(const struct tcpfsm_end *s, const struct tcpfsm_segment 
     return seg->seq != s->iss && !(s->has_other_iss && seg->seq == s->iss_other) && !is_older_syn(s, seg);
 }
 
+/*
+ * A SYN within a connection that its peer holds open changes nothing there (RFC 9293 section
+ * 3.10.7.4, fourth check). It may open anew, as in figure 9, or be a stray: the old numbers stay
+ * until it is answered.
+ */
+static bool comes_amid_connection(const struct tcpfsm_end *s, const struct tcpfsm_end *p)
+{
+    return s->knows_snd_nxt && (s->state >= TCP_SYN_RCVD || s->syn_pending) && p->state >= TCP_SYN_RCVD;
+}
+
+/* A new incarnation of the connection begins with this SYN. */
+static void note_opening(const struct judgement *j)
+{
+    j->m->fast_open = j->seg->fast_open || j->seg->len > 0;
+    j->m->fast_open_data = j->seg->len > 0;
+    j->m->midstream = false;
+    j->m->syn_us = j->seg->time_us;
+    j->m->rtt_us = 0;
+    j->m->client = j->snd != j->m->end;
+    j->out->opened = true;
+}
+
+static void note_pending_syn(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd;
+
+    if (!s->syn_pending)
+        s->live = s->state;
+    s->iss_other = j->seg->seq;
+    s->mss = j->seg->mss;
+    s->wscale = j->seg->wscale;
+    s->wscale_known = true;
+    s->has_other_iss = s->syn_pending = true;
+    if (j->rcv->state == TCP_TIME_WAIT)
+        note_opening(j);
+    enter(j, s, TCP_SYN_SENT, TCP_EV_SND_SYN);
+    s->confirmed = true;
+}
+
+/* The pending SYN was answered, so it opened anew. */
+static void take_pending_syn(struct tcpfsm_end *s)
+{
+    const struct tcpfsm_segment syn = {
+        .seq = s->iss_other, .flags = TCP_SYN, .mss = s->mss, .wscale = s->wscale
+    };
+
+    seq_begin(s, &syn);
+    s->has_other_iss = false;
+    s->live = TCP_CLOSED;
+}
+
+/* ACK or data after a pending SYN: out of the new connection, or of the old one that the SYN was a stray to. */
+static void decide_pending_syn(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd;
+
+    if (j->seg->seq == s->iss_other + 1) {
+        take_pending_syn(s);
+        return;
+    }
+    s->syn_pending = s->has_other_iss = false;
+    enter(j, s, (enum tcp_state)s->live, TCP_EV_EVIDENCE);
+    s->live = TCP_CLOSED;
+}
+
 /* SYN: SYN_SENT (RFC 9293 section 3.9.1.1). */
 void evidence_of_syn(const struct judgement *j)
 {
@@ -41,20 +106,19 @@ void evidence_of_syn(const struct judgement *j)
     const struct tcpfsm_segment *seg = j->seg;
     bool crossing = false; /* the peer's SYN was on its way: figure 7 */
 
-    if (begins_anew(s, seg)) {
+    const bool anew = begins_anew(s, seg) || s->syn_pending;
+
+    if (anew && comes_amid_connection(s, p)) {
+        note_pending_syn(j);
+        return;
+    }
+    if (anew) {
         seq_begin(s, seg);
         s->passive = false;
         s->live = TCP_CLOSED;
-        j->m->fast_open = seg->fast_open || seg->len > 0;
-        j->m->fast_open_data = seg->len > 0;
-        j->m->midstream = false;
-        j->m->syn_us = seg->time_us;
-        j->m->rtt_us = 0;
         crossing = p->state == TCP_SYN_SENT && p->knows_iss;
-        if (!crossing) { /* else the first to open remains the client */
-            j->out->opened = true;
-            j->m->client = s != j->m->end;
-        }
+        if (!crossing) /* else the first to open remains the client */
+            note_opening(j);
     } else if (s->synchronized || s->sent_syn_ack || is_copy(s, seg)) {
         return; /* an old duplicate: it has been answered since */
     } else if (is_older_syn(s, seg)) {
@@ -85,6 +149,8 @@ void evidence_of_syn_ack(const struct judgement *j)
         seq_begin(s, seg);
         s->passive = !opened_actively;
         s->live = TCP_CLOSED;
+        if (p->syn_pending && seg->ack == p->iss_other + 1)
+            take_pending_syn(p);
     }
     s->sent_syn_ack = true;
     s->rcv_nxt = seg->ack; /* what it took of Fast Open data, and what it refused */
@@ -188,6 +254,8 @@ static bool belies_rst(const struct judgement *j)
 static void learn_peer_syn(const struct judgement *j)
 {
     struct tcpfsm_end *p = j->rcv;
+    if (p->syn_pending)
+        return;
     if (p->has_other_iss && j->seg->ack == p->iss_other + 1)
         choose_iss(p, p->iss_other);
     p->has_other_iss = false;
@@ -206,14 +274,29 @@ static bool keeps_old_connection(const struct judgement *j)
 {
     const struct tcpfsm_end *s = j->snd;
     return s->state == TCP_SYN_RCVD && !s->sent_syn_ack && is_synchronized((enum tcp_state)s->live)
-        && !acks_syn_of(j->rcv, j->seg->ack);
+        && !acks_latest_syn_of(j->rcv, j->seg->ack);
+}
+
+static bool fast_open_server(const struct judgement *j)
+{
+    return j->m->fast_open && j->snd->passive;
 }
 
 /*
- * ACK or data from an end that is not known to be synchronized. Returns whether it is now: a
- * SYN_RCVD answers strays with a bare ACK, and sends data before the handshake's last ACK if
- * Fast Open let it (RFC 7413).
+ * SYN_RCVD sends such segments too: a bare ACK in answer to a stray (RFC 9293 section 3.10.7.4, first
+ * check), and data before the handshake's last ACK if Fast Open let it (RFC 7413 section 4.2). Not so a
+ * FIN, nor the acknowledgement of more than the SYN,ACK acknowledged.
  */
+static bool could_be_syn_rcvd(const struct judgement *j)
+{
+    const struct tcpfsm_end *s = j->snd;
+    const struct tcpfsm_segment *seg = j->seg;
+
+    return !has(seg, TCP_FIN) && !(s->has_acked && seq_gt(seg->ack, s->rcv_acked))
+        && (seg->len == 0 || fast_open_server(j));
+}
+
+/* ACK or data from an end that is not known to be synchronized. Returns whether it is now. */
 static bool evidence_of_opening(const struct judgement *j)
 {
     struct tcpfsm_end *s = j->snd, *p = j->rcv;
@@ -227,11 +310,6 @@ static bool evidence_of_opening(const struct judgement *j)
             && !(p->has_other_iss && seg->ack == p->iss_other + 1))
             return false;
         learn_peer_syn(j);
-        if (seg->seq != s->iss + 1 && p->knows_rcv_nxt && seg->seq == p->rcv_nxt) {
-            /* The SYN was a stray: the connection that it seemed to replace lives. */
-            s->knows_iss = false;
-            s->data_end = s->snd_nxt = seg->seq;
-        }
         enter(j, s, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK); /* captured out of order, or not at all */
         break;
     case TCP_SYN_RCVD:
@@ -240,25 +318,20 @@ static bool evidence_of_opening(const struct judgement *j)
             s->live = TCP_CLOSED;
             break;
         }
-        if (j->m->fast_open && s->passive) {
+        if (could_be_syn_rcvd(j)) {
             s->confirmed = s->sent_syn_ack && j->m->fast_open_data && seg->len > 0;
-            if (!has(seg, TCP_FIN))
-                return false;
-        } else if (seg->len == 0 && !has(seg, TCP_FIN)
-                   && !(s->knows_rcv_nxt && seq_gt(seg->ack, s->rcv_nxt))) {
             return false;
-        } else {
-            enter(j, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
         }
+        if (!fast_open_server(j))
+            enter(j, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
         break;
     case TCP_LISTEN:
         enter(j, s, TCP_ESTABLISHED, TCP_EV_EVIDENCE);
         break;
     case TCP_ESTABLISHED:
         learn_peer_syn(j);
-        if (j->m->fast_open && s->passive && !s->synchronized && !has(seg, TCP_FIN)
-            && !seq_gt(seg->ack, s->rcv_acked))
-            return false; /* sent in SYN_RCVD, while the handshake's last ACK was on its way */
+        if (s->sent_syn_ack && !s->synchronized && could_be_syn_rcvd(j))
+            return false; /* while the handshake's last ACK was on its way */
         break;
     default:
         break;
@@ -424,7 +497,10 @@ static void evidence_of_living(const struct judgement *j)
     struct tcpfsm_end *s = j->snd, *p = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
 
-    if (p->state == TCP_SYN_SENT && s->state != TCP_SYN_SENT && p->captured && !acks_syn_of(p, seg->ack)) {
+    if (s->syn_pending)
+        decide_pending_syn(j);
+    if (p->state == TCP_SYN_SENT && !p->syn_pending && s->state != TCP_SYN_SENT && p->captured
+        && !acks_syn_of(p, seg->ack)) {
         if (keeps_old_connection(j))
             evidence_of_opening(j);
         return; /* it answers a new SYN out of its old connection: figure 9 */

@@ -130,7 +130,8 @@ void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
     else
         return; /* RFC 9293 section 3.10.7.4: without ACK it is dropped */
 
-    seq_note_sent(j.snd, j.rcv, seg);
+    if (!(has(seg, TCP_SYN) && j.snd->syn_pending)) /* else its numbers are not those of the connection */
+        seq_note_sent(j.snd, j.rcv, seg);
 
     if (has(seg, TCP_SYN | TCP_ACK))
         effect_of_syn_ack(&j);

@@ -66,7 +66,7 @@ struct tcpfsm_range {
 struct tcpfsm_end {
     /* as a sender */
     uint32_t iss;          /* knows_iss: initial sequence number */
-    uint32_t iss_other;    /* has_other_iss: that of an earlier SYN, not yet acknowledged either */
+    uint32_t iss_other;    /* has_other_iss: that of another SYN, not yet acknowledged either */
     uint32_t data_end;     /* knows_data_end: no FIN lies below, as SYN or data was captured up to here */
     uint32_t snd_nxt;      /* knows_snd_nxt: one past the highest number sent, captured or acknowledged */
     uint32_t fin;          /* knows_fin: number of its FIN */
@@ -92,6 +92,7 @@ struct tcpfsm_end {
     bool sent_syn_ack : 1;     /* in this incarnation */
     bool passive : 1;          /* it opened by receiving a SYN: a RST returns it to LISTEN */
     bool synchronized : 1;     /* it sent a segment that only a synchronized state sends */
+    bool syn_pending : 1;      /* iss_other is of a SYN that its peer, synchronized, has not taken */
     bool fin_inferred : 1;     /* its FIN was never captured, only acknowledged */
     bool fin_lost : 1;         /* its first FIN was not captured: whether it had the peer's is a guess */
     bool fin_guess : 1;        /* one-sided capture: the last acknowledgement may have covered its FIN */

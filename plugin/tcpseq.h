@@ -39,6 +39,12 @@ static inline bool acks_syn_of(const struct tcpfsm_end *e, uint32_t ack)
     return e->knows_iss && seq_gt(ack, e->iss) && (!e->knows_snd_nxt || seq_le(ack, e->snd_nxt));
 }
 
+/* The same for the latest SYN, which may come amid a connection. */
+static inline bool acks_latest_syn_of(const struct tcpfsm_end *e, uint32_t ack)
+{
+    return e->syn_pending ? ack == e->iss_other + 1 : acks_syn_of(e, ack);
+}
+
 static inline bool acks_fin_of(const struct tcpfsm_end *e, uint32_t ack)
 {
     return e->knows_fin && seq_gt(ack, e->fin);
@@ -66,5 +72,11 @@ bool seq_is_furthest(const struct tcpfsm_end *e, uint32_t seq);
 
 /* A segment lies wholly beyond every window that the end offered (RFC 9293 section 3.10.7.4, first check). */
 bool seq_beyond_window(const struct tcpfsm_end *e, uint32_t seq);
+
+/* A segment lies wholly below what the end has acknowledged: dropped, its ACK and all. */
+static inline bool seq_is_old(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
+{
+    return e->has_acked && seq_lt(seq_end(seg), e->rcv_acked);
+}
 
 #endif
