@@ -81,9 +81,12 @@ static bool is_acceptable_rst(const struct judgement *j)
     default:
         break;
     }
-    if (!r->knows_rcv_nxt || seq == r->rcv_nxt || (r->has_acked && seq == r->last_ack))
+    if (!r->knows_rcv_nxt || seq == r->rcv_nxt || (r->has_acked && seq == r->rcv_acked))
         return true;
-    return seq_is_furthest(r, seq); /* as Linux does: it ends what was acknowledged selectively */
+    /* As Linux does: it ends what was acknowledged selectively, data or a FIN. */
+    if (r->peer_fin_arrived && !has_peer_fin(r, j->snd))
+        return seq == j->snd->fin + 1;
+    return seq_is_furthest(r, seq);
 }
 
 void effect_of_rst(const struct judgement *j)

@@ -229,7 +229,7 @@ static bool is_new(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 /*
  * A segment from an end that was taken to have closed brings its last live state back. Not so one
  * that may have left before: after a RST, its own or the peer's, what comes within a round trip was
- * in flight; after a FIN or its own RST, what holds nothing new may be a copy. Returns whether a RST
+ * in flight; after a FIN or its own RST, what holds and acknowledges nothing new may be a copy. Returns whether a RST
  * was thus belied; as the wire may have changed the order, that segment proves nothing else.
  */
 static bool belies_rst(const struct judgement *j)
@@ -240,7 +240,7 @@ static bool belies_rst(const struct judgement *j)
 
     if (by_rst && seg->time_us - s->since_us < (int64_t)j->m->rtt_us)
         return false;
-    if (!s->by_rst && !is_new(s, seg) && (s->sent_rst || !s->has_acked || !seq_gt(seg->ack, s->rcv_acked)))
+    if (!s->by_rst && !is_new(s, seg) && (!s->has_acked || !seq_gt(seg->ack, s->rcv_acked)))
         return false;
     enter(j, s, (enum tcp_state)s->live, TCP_EV_EVIDENCE);
     s->live = TCP_CLOSED;
@@ -289,11 +289,12 @@ static bool fast_open_server(const struct judgement *j)
  */
 static bool could_be_syn_rcvd(const struct judgement *j)
 {
-    const struct tcpfsm_end *s = j->snd;
+    const struct tcpfsm_end *s = j->snd, *p = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
+    const bool opened_by_syn = s->sent_syn_ack || (p->knows_iss && !p->passive);
+    const bool acks_more = s->has_acked ? seq_gt(seg->ack, s->rcv_acked) : p->knows_iss && seq_gt(seg->ack, p->iss + 1);
 
-    return !has(seg, TCP_FIN) && !(s->has_acked && seq_gt(seg->ack, s->rcv_acked))
-        && (seg->len == 0 || fast_open_server(j));
+    return opened_by_syn && !has(seg, TCP_FIN) && !acks_more && (seg->len == 0 || fast_open_server(j));
 }
 
 /* ACK or data from an end that is not known to be synchronized. Returns whether it is now. */
@@ -330,7 +331,7 @@ static bool evidence_of_opening(const struct judgement *j)
         break;
     case TCP_ESTABLISHED:
         learn_peer_syn(j);
-        if (s->sent_syn_ack && !s->synchronized && could_be_syn_rcvd(j))
+        if (!s->synchronized && could_be_syn_rcvd(j))
             return false; /* while the handshake's last ACK was on its way */
         break;
     default:
@@ -342,7 +343,7 @@ static bool evidence_of_opening(const struct judgement *j)
     return true;
 }
 
-/* Data beyond a FIN that was only inferred: there was none. Both ends go back. */
+/* Data beyond a FIN that was only inferred, or a FIN elsewhere: there was none. Both ends go back. */
 static void retract_inferred_fin(const struct judgement *j)
 {
     struct tcpfsm_end *s = j->snd, *p = j->rcv;
@@ -369,9 +370,12 @@ static void evidence_of_fin_after_peers(const struct judgement *j, bool first)
 {
     struct tcpfsm_end *s = j->snd, *p = j->rcv;
 
+    /* It has sent from beyond this FIN before, and did not acknowledge the peer's then. */
+    if (first && !s->covered_peer_fin && s->knows_snd_nxt && seq_le(seq_end(j->seg), s->snd_nxt))
+        s->fin_uncovered = true;
     if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED)
         take_peer_fin(j, s, p);
-    if (!first && s->fin_uncovered) {
+    if (s->fin_uncovered) {
         enter(j, s, TCP_CLOSING, TCP_EV_EVIDENCE);
         s->confirmed = !s->fin_lost && !p->fin_inferred;
     } else {
@@ -507,7 +511,8 @@ static void evidence_of_living(const struct judgement *j)
     }
     if (!evidence_of_opening(j))
         return;
-    if (s->fin_inferred && seg->len > 0 && seq_gt(seq_data_end(seg), s->fin))
+    if (s->fin_inferred && (has(seg, TCP_FIN) ? seq_data_end(seg) != s->fin
+                                              : seg->len > 0 && seq_gt(seq_data_end(seg), s->fin)))
         retract_inferred_fin(j);
     infer_unseen_fin(j);
 
