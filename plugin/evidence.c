@@ -240,7 +240,9 @@ static bool belies_rst(const struct judgement *j)
 
     if (by_rst && seg->time_us - s->since_us < (int64_t)j->m->rtt_us)
         return false;
-    if (!s->by_rst && !is_new(s, seg) && (!s->has_acked || !seq_gt(seg->ack, s->rcv_acked)))
+    /* To repeat the latest acknowledgement is how a live end answers a RST that it does not take. */
+    const bool acks_news = s->has_acked && seq_ge(seg->ack, s->rcv_acked) && (s->by_rst || seg->ack != s->rcv_acked);
+    if (!is_new(s, seg) && !acks_news)
         return false;
     enter(j, s, (enum tcp_state)s->live, TCP_EV_EVIDENCE);
     s->live = TCP_CLOSED;
