@@ -101,6 +101,21 @@ def _poll(tables, names):
     return now
 
 
+def _take_priority():
+    """Wait for no ordinary process any more."""
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
+
+def _give_priority_back():
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+def try_priority():
+    """Raise OSError where polls cannot have the priority that they need."""
+    _take_priority()
+    _give_priority_back()
+
+
 def record(every_s):
     """Poll, with pauses of every_s, until SIGTERM, then print the changes and, last, the median and
     largest gap between two polls, in seconds."""
@@ -113,7 +128,7 @@ def record(every_s):
     polled_s = None
     # It waits for no other process now, else the gaps are of 5 ms. Not before, nor after: while one
     # starts or ends, those of other labs must go on. And all together must leave time for the rest.
-    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    _take_priority()
     while not stopped:
         now = _poll(tables, names)
         time_s = time.time()  # after the look: a change may be dated late by one gap, never early
@@ -128,7 +143,7 @@ def record(every_s):
             gaps.append(time_s - polled_s)
         polled_s = time_s
         time.sleep(every_s)
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    _give_priority_back()
     print(*lines, f"{statistics.median(gaps):.6f} {max(gaps):.6f}", sep="\n")
 
 

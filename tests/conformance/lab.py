@@ -94,6 +94,11 @@ def _new_namespace():
         return os.open("/proc/thread-self/ns/net", os.O_RDONLY)
 
 
+def try_namespace():
+    """Raise OSError where the hosts cannot be made."""
+    os.close(_new_namespace())
+
+
 class Host:
     """One network namespace with one device, an end of the wire."""
 

@@ -45,6 +45,18 @@ def abort_with_data_in_flight(lab):
     close(lab, server)
 
 
+@scenario("The client aborts while the server lacks data before those it has: the RST is not at the "
+          "next number that it expects.")
+def abort_over_a_hole(lab):
+    client, server = lab.connect()
+    lab.wire.lose("client", DATA)
+    client.sendall(b"x" * 100)
+    client.sendall(b"y" * 100)
+    abort(client)
+    lab.settle()
+    close(lab, server)
+
+
 @scenario("Both abort at once: the RSTs cross.")
 def both_abort(lab):
     client, server = lab.connect()

@@ -12,6 +12,7 @@ from wire import HOSTS
 _STRAYS = {
     "rst-exact": (("RST", "ACK"), 0),
     "rst-in-window": (("RST", "ACK"), 1000),
+    "rst-one-below": (("RST", "ACK"), -1),  # after a FIN, that FIN's own number
     "rst-below": (("RST", "ACK"), -5000),
     "rst-beyond-window": (("RST", "ACK"), 1_200_000_000),  # more than any window
     "bare-rst-exact": (("RST",), 0),

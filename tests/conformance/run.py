@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Record the running kernel, and compare what the plugin shows with what it said.
+
+    run.py [--scenarios NAME...|none] [--random N] [--seed S] [--jobs J] [--keep FOLDER]
+    run.py --replay
+
+Records all scenarios, and the random schedules of N seeds from S on, J recordings side by side, each
+captured at both hosts and in the middle of the wire. --replay compares the bundled recordings
+instead. How it is compared is told in judge.py.
+
+A difference names its recording. Of a scenario, give that name to --scenarios; random-SEED comes
+again by --scenarios none --random 1 --seed SEED.
+
+Exit status 1 if a confirmed state is wrong, if fewer than 99.5 % of the states of hosts that captured
+are right, or if a recording failed; 77 if this machine cannot record.
+
+The environment names the plugin, see tests/tshark.py.
+"""
+
+import argparse
+import concurrent.futures
+import functools
+import multiprocessing
+import multiprocessing.connection
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, ".."))
+
+import compare  # noqa: E402  (found only now)
+import frames  # noqa: E402
+import kernel  # noqa: E402
+import lab  # noqa: E402
+import random_schedules  # noqa: E402
+import scenarios  # noqa: E402
+from tshark import Tshark  # noqa: E402
+
+BUNDLED = os.path.join(HERE, "..", "..", "test-captures")
+UNABLE = 77            # exit status
+NEAR_ENOUGH = 0.995    # share of right states of hosts that captured
+RECORDING_S = 60       # the longest that a recording may take
+POLL_EVERY_S = 0.002   # more seldom than for a recording alone, for many share the processors
+LARGEST_GAP_S = 0.020  # between two polls; the wire's delay is as long. Else it is recorded anew.
+ROUNDS = 3             # of which the later are for what the polls of the earlier could not follow
+
+_fork = multiprocessing.get_context("fork")
+
+
+def inability():
+    """Why this machine cannot record, or nothing."""
+    if os.geteuid() != 0:
+        return "only root may make network namespaces"
+    for program in "ip", "setpriv", "tcpdump", os.environ.get("TCPSTATE_SHARKD", "sharkd"):
+        if not shutil.which(program):
+            return f"{program} is not installed"
+    for what, attempt in (
+            ("network namespaces", lab.try_namespace),
+            ("TUN devices", lambda: os.close(os.open("/dev/net/tun", os.O_RDWR))),
+            ("real-time priority", kernel.try_priority)):
+        try:
+            attempt()
+        except OSError as error:
+            return f"no {what} here: {error}"
+    return ""
+
+
+# Recording
+
+def _record(work, error_path):
+    """In a process of its own: do the work, or leave word of why it failed."""
+    try:
+        work()
+    except Exception:
+        with open(error_path, "w", encoding="utf-8") as file:
+            file.write(traceback.format_exc(limit=-3))
+        sys.exit(1)
+
+
+def _failure(process, error_path):
+    """What went wrong in a process that has ended, or nothing."""
+    if process.exitcode == 0:
+        return ""
+    if os.path.exists(error_path):
+        with open(error_path, encoding="utf-8") as file:
+            return file.read()
+    return f"ended with status {process.exitcode}"
+
+
+def record_all(works, folder, jobs):
+    """Do all works, name to function, so many side by side. Gives the failures, name to text."""
+    waiting, running, failures = list(works.items())[::-1], {}, {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                name, work = waiting.pop()
+                error_path = os.path.join(folder, f"{name}.error")
+                process = _fork.Process(target=_record, args=(work, error_path))
+                process.start()
+                running[name] = process, error_path, time.monotonic() + RECORDING_S
+            multiprocessing.connection.wait([p.sentinel for p, *_ in running.values()], timeout=1)
+            for name, (process, error_path, deadline_s) in list(running.items()):
+                if process.exitcode is not None:
+                    failure = _failure(process, error_path)
+                elif time.monotonic() > deadline_s:
+                    failure = f"not done after {RECORDING_S} s"
+                    process.kill()  # what it has started dies with it
+                    process.join()
+                else:
+                    continue
+                del running[name]
+                if failure:
+                    failures[name] = failure
+    finally:
+        for process, *_ in running.values():
+            process.kill()
+            process.join()
+    return failures
+
+
+def largest_gap_s(folder, name):
+    """The largest gap between two polls of a recording, in seconds."""
+    return kernel.read_states(os.path.join(folder, f"{name}.states")).largest_gap_s
+
+
+def record(works, folder, jobs):
+    """Record all, those anew whose polls stalled. Gives the failures, name to text."""
+    failures = {}
+    for attempt in range(ROUNDS):
+        failures |= record_all(works, folder, max(jobs >> attempt, 1))
+        works = {name: work for name, work in works.items()
+                 if name not in failures and largest_gap_s(folder, name) > LARGEST_GAP_S}
+        if not works:
+            break
+        print(f"{len(works)} with more than {LARGEST_GAP_S * 1e3:.0f} ms between two polls, in round "
+              f"{attempt + 1} of {ROUNDS}: {' '.join(works)}", flush=True)
+    return failures | {name: f"its largest gap between two polls is "
+                             f"{largest_gap_s(folder, name) * 1e3:.1f} ms" for name in works}
+
+
+def plan(arguments, folder):
+    """What to record: name to function."""
+    works = {}
+    for name in arguments.scenarios:
+        scenario = scenarios.SCENARIOS[name]
+        if scenario.missing:
+            print(f"{name}: not recorded, for this kernel lacks {scenario.missing}")
+        else:
+            works[name] = functools.partial(scenario.record, folder, scenarios.VANTAGES,
+                                            POLL_EVERY_S)
+    for seed in range(arguments.seed, arguments.seed + arguments.random):
+        works[f"random-{seed}"] = functools.partial(random_schedules.record, seed, folder,
+                                                    scenarios.VANTAGES, POLL_EVERY_S)
+    return works
+
+
+# Comparing
+
+def _compare_some(recordings):
+    """The Comparisons of recordings, as find_recordings() gives them: a list of (name, vantage to
+    Comparison). An exception says of which recording it is."""
+    done = []
+    with Tshark() as tshark:
+        reader = frames.Reader(tshark)
+        for name, recording in recordings:
+            try:
+                done.append((name, compare.compare(reader, *recording)))
+            except Exception as error:
+                raise RuntimeError(f"{name} cannot be compared: {error}") from error
+    return done
+
+
+def compare_all(recordings):
+    """Compare recordings, print what differs and the figures. Gives whether all is well."""
+    processors = len(os.sched_getaffinity(0))
+    shares = [list(recordings.items())[i::processors] for i in range(processors)]
+    summary = compare.Summary()
+    differ = []
+    with concurrent.futures.ProcessPoolExecutor(processors, _fork) as pool:
+        done = [result for results in pool.map(_compare_some, shares) for result in results]
+    for name, comparisons in sorted(done, key=lambda result: result[0]):
+        for vantage, comparison in comparisons.items():
+            summary.add(comparison)
+            lines = compare.differences(comparison)
+            differ += lines
+            if lines:
+                print(f"{name} at {vantage}:", *lines, sep="\n    ")
+    wrong = len(summary.all.wrong_confirmed)
+    right, told = summary.near
+    print(summary, f"{len(done)} recordings compared, {len(differ)} differences, "
+                   f"{wrong} wrong confirmed", sep="\n")
+    return wrong == 0 and right >= NEAR_ENOUGH * told
+
+
+def main():
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--replay", action="store_true", help="compare the bundled recordings")
+    parser.add_argument("--scenarios", nargs="+", metavar="NAME", help="default: all; none for none",
+                        default=list(scenarios.SCENARIOS))
+    parser.add_argument("--random", type=int, default=100, metavar="N", help="schedules (100)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the first (1)")
+    parser.add_argument("--jobs", type=int, default=8, metavar="J", help="side by side (8)")
+    parser.add_argument("--keep", metavar="FOLDER", help="where the recordings stay")
+    arguments = parser.parse_args()
+    if arguments.scenarios == ["none"]:
+        arguments.scenarios = []
+    unknown = [name for name in arguments.scenarios if name not in scenarios.SCENARIOS]
+    if unknown:
+        parser.error(f"no such scenario: {', '.join(unknown)}")
+    if arguments.jobs < 1 or arguments.random < 0:
+        parser.error("less than nothing to do")
+    if arguments.replay:
+        sys.exit(not compare_all(compare.find_recordings(BUNDLED)))
+    reason = inability()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(UNABLE)
+    with tempfile.TemporaryDirectory(prefix="tcpstate-lab-") as temporary:
+        folder = arguments.keep or temporary
+        os.makedirs(folder, exist_ok=True)
+        works = plan(arguments, folder)
+        if not works:
+            sys.exit("nothing to record")
+        print(f"recording {len(works)}, Linux {os.uname().release}, random schedules from seed "
+              f"{arguments.seed} on", flush=True)
+        failures = record(works, folder, arguments.jobs)
+        for name, failure in failures.items():
+            print(f"{name} could not be recorded: {failure}")
+        found = compare.find_recordings(folder)
+        good = compare_all({name: found[name] for name in works if name not in failures})
+    if failures:
+        print(f"{len(failures)} recordings failed")
+    sys.exit(not good or bool(failures))
+
+
+if __name__ == "__main__":
+    main()
