@@ -305,6 +305,8 @@ static bool evidence_of_opening(const struct judgement *j)
     struct tcpfsm_end *s = j->snd, *p = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
 
+    if (!s->synchronized && !s->passive && j->m->rtt_us == 0)
+        note_round_trip(j);
     switch (s->state) {
     case TCP_SYN_SENT:
         if (s->has_other_iss && seg->seq == s->iss_other + 1)
@@ -339,8 +341,6 @@ static bool evidence_of_opening(const struct judgement *j)
     default:
         break;
     }
-    if (!s->synchronized && !s->passive)
-        note_round_trip(j);
     s->synchronized = true;
     return true;
 }

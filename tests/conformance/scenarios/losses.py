@@ -22,7 +22,7 @@ def lost_syn_ack(lab):
 
 
 @scenario("The ACK that ends the handshake is lost: the server stays in SYN_RCVD and repeats its "
-          "SYN,ACK.", look='tcpstate.remote.event == "evidence"')
+          "SYN,ACK.", look="tcpstate.remote.left==ESTABLISHED")
 def lost_final_ack(lab):
     lab.wire.lose("client", ACK)
     client, server = lab.connect()
@@ -42,7 +42,7 @@ def lost_fin(lab):
 
 
 @scenario("The last ACK of all is lost: the server stays in LAST_ACK and repeats its FIN, the "
-          "client answers from TIME_WAIT.", look='tcpstate.remote.event == "evidence"')
+          "client answers from TIME_WAIT.", look="tcpstate.remote.left==CLOSED")
 def lost_last_ack(lab):
     client, server = lab.connect()
     talk(client, server)

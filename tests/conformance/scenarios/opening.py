@@ -46,7 +46,7 @@ def simultaneous_open(lab):
     close(lab, client, server)
 
 
-@scenario("Nothing listens on the server's port.", look="tcpstate.closed_by")
+@scenario("Nothing listens on the server's port.", look="tcpstate.server==CLOSED")
 def refused(lab):
     lab.start_connecting()
 
