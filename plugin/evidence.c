@@ -545,8 +545,10 @@ void evidence_of_ack(const struct judgement *j)
         doubtful = belies_rst(j);
     else if (s->state == TCP_CLOSED && !s->captured)
         enter(j, s, TCP_ESTABLISHED, TCP_EV_EVIDENCE); /* nothing was known of it */
-    if (s->state == TCP_CLOSED)
+    if (s->state == TCP_CLOSED) {
+        s->confirmed = false; /* most likely it was in flight when it closed; but it did speak */
         return;
+    }
     evidence_of_living(j);
     if (doubtful)
         s->confirmed = false;
