@@ -532,8 +532,7 @@ static void evidence_of_living(const struct judgement *j)
         evidence_of_fin_after_peers(j, first);
     else
         evidence_of_fin_before_peers(j, first);
-    if (s->fin_inferred)
-        s->fin_inferred = false; /* here it is */
+    s->fin_inferred = false; /* here it is */
 }
 
 void evidence_of_ack(const struct judgement *j)

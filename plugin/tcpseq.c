@@ -115,14 +115,14 @@ void seq_advance_received(struct tcpfsm_end *e, uint32_t next)
     absorb(e);
 }
 
-/* There is at least one. */
-static struct tcpfsm_range *furthest_held(struct tcpfsm_end *e)
+/* Index of the range that reaches furthest. There is at least one. */
+static unsigned furthest_held(const struct tcpfsm_end *e)
 {
-    struct tcpfsm_range *furthest = &e->held[0];
+    unsigned furthest = 0;
 
     for (unsigned i = 1; i < e->held_count; i++) {
-        if (seq_gt(e->held[i].to, furthest->to))
-            furthest = &e->held[i];
+        if (seq_gt(e->held[i].to, e->held[furthest].to))
+            furthest = i;
     }
     return furthest;
 }
@@ -142,14 +142,14 @@ static void hold(struct tcpfsm_end *e, uint32_t from, uint32_t to)
         return;
     }
     /* No room: the furthest is worth more than one in between, see seq_is_furthest. */
-    struct tcpfsm_range *furthest = furthest_held(e);
+    struct tcpfsm_range *furthest = &e->held[furthest_held(e)];
     if (seq_gt(to, furthest->to))
         *furthest = (struct tcpfsm_range){from, to};
 }
 
 bool seq_is_furthest(const struct tcpfsm_end *e, uint32_t seq)
 {
-    return e->held_count > 0 && seq == furthest_held((struct tcpfsm_end *)e)->to;
+    return e->held_count > 0 && seq == e->held[furthest_held(e)].to;
 }
 
 void seq_note_received(struct tcpfsm_end *e, uint32_t from, uint32_t to)
