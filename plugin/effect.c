@@ -55,7 +55,7 @@ void effect_of_syn_ack(const struct judgement *j)
     r->rcv_nxt = seq_data_end(seg);
     r->knows_rcv_nxt = true;
     r->held_count = 0;
-    enter(j, r, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK);
+    enter(j, r, TCP_ESTABLISHED, r->state == TCP_SYN_RCVD ? TCP_EV_RCV_ACK_OF_SYN : TCP_EV_RCV_SYN_ACK);
     if (has(seg, TCP_FIN))
         take_peer_fin(j, r, j->snd);
 }

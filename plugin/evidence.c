@@ -94,7 +94,7 @@ static void decide_pending_syn(const struct judgement *j)
         return;
     }
     s->syn_pending = s->has_other_iss = false;
-    enter(j, s, (enum tcp_state)s->live, TCP_EV_EVIDENCE);
+    enter(j, s, (enum tcp_state)s->live, TCP_EV_OLD_CONNECTION);
     s->live = TCP_CLOSED;
 }
 
@@ -126,7 +126,7 @@ void evidence_of_syn(const struct judgement *j)
         s->has_other_iss = true;
     }
     /* A repeated SYN shows that the SYN,ACK never came. */
-    enter(j, s, TCP_SYN_SENT, TCP_EV_SND_SYN);
+    enter(j, s, TCP_SYN_SENT, anew ? TCP_EV_SND_SYN : TCP_EV_SYN_REPEATED);
     s->confirmed = true;
     if (crossing) {
         s->rcv_nxt = p->data_end;
@@ -141,10 +141,13 @@ void evidence_of_syn_ack(const struct judgement *j)
     struct tcpfsm_end *s = j->snd, *p = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
     const bool opened_actively = s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->passive);
+    enum tcp_event event = s->state == TCP_LISTEN ? TCP_EV_RCV_SYN : TCP_EV_SND_SYN_ACK;
 
     if (s->knows_iss && seg->seq == s->iss && (s->sent_syn_ack || !s->passive)) {
         if (s->synchronized || (s->sent_syn_ack && is_copy(s, seg)))
             return;
+        if (s->sent_syn_ack)
+            event = TCP_EV_SYN_ACK_REPEATED;
     } else {
         seq_begin(s, seg);
         s->passive = !opened_actively;
@@ -163,7 +166,7 @@ void evidence_of_syn_ack(const struct judgement *j)
         j->m->fast_open = false; /* the data were refused, RFC 7413 section 4.2 */
     }
     /* A repeated SYN,ACK shows that the handshake's last ACK never came. */
-    enter(j, s, TCP_SYN_RCVD, s->state == TCP_ESTABLISHED ? TCP_EV_EVIDENCE : TCP_EV_SND_SYN_ACK);
+    enter(j, s, TCP_SYN_RCVD, event);
     s->confirmed = true;
 }
 
@@ -226,6 +229,18 @@ static bool is_new(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
     return !s->knows_snd_nxt || seq_gt(seq_end(seg), s->snd_nxt) || (has(seg, TCP_FIN) && !is_copy(s, seg));
 }
 
+/* Why an end that was taken to have closed is seen to live. */
+static enum tcp_event event_of_life(const struct judgement *j)
+{
+    const struct tcpfsm_end *s = j->snd;
+
+    if (s->by_rst)
+        return TCP_EV_ALIVE_AFTER_RST;
+    if (s->sent_rst)
+        return TCP_EV_ALIVE_AFTER_OWN_RST;
+    return s->knows_fin && has(j->seg, TCP_FIN) ? TCP_EV_FIN_REPEATED : TCP_EV_ALIVE_AFTER_CLOSE;
+}
+
 /*
  * A segment from an end that was taken to have closed brings its last live state back. Not so one
  * that may have left before: after a RST, its own or the peer's, what comes within a round trip was
@@ -244,7 +259,7 @@ static bool belies_rst(const struct judgement *j)
     const bool acks_news = s->has_acked && seq_ge(seg->ack, s->rcv_acked) && (s->by_rst || seg->ack != s->rcv_acked);
     if (!is_new(s, seg) && !acks_news)
         return false;
-    enter(j, s, (enum tcp_state)s->live, TCP_EV_EVIDENCE);
+    enter(j, s, (enum tcp_state)s->live, event_of_life(j));
     s->live = TCP_CLOSED;
     s->by_rst = s->sent_rst = false;
     if (s->state == TCP_TIME_WAIT)
@@ -284,6 +299,13 @@ static bool fast_open_server(const struct judgement *j)
     return j->m->fast_open && j->snd->passive;
 }
 
+/* The segment acknowledges more than the end's SYN,ACK did. */
+static bool acks_more_than_syn(const struct judgement *j)
+{
+    const struct tcpfsm_end *s = j->snd, *p = j->rcv;
+    return s->has_acked ? seq_gt(j->seg->ack, s->rcv_acked) : p->knows_iss && seq_gt(j->seg->ack, p->iss + 1);
+}
+
 /*
  * SYN_RCVD sends such segments too: a bare ACK in answer to a stray (RFC 9293 section 3.10.7.4, first
  * check), and data before the handshake's last ACK if Fast Open let it (RFC 7413 section 4.2). Not so a
@@ -294,9 +316,8 @@ static bool could_be_syn_rcvd(const struct judgement *j)
     const struct tcpfsm_end *s = j->snd, *p = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
     const bool opened_by_syn = s->sent_syn_ack || (p->knows_iss && !p->passive);
-    const bool acks_more = s->has_acked ? seq_gt(seg->ack, s->rcv_acked) : p->knows_iss && seq_gt(seg->ack, p->iss + 1);
 
-    return opened_by_syn && !has(seg, TCP_FIN) && !acks_more && (seg->len == 0 || fast_open_server(j));
+    return opened_by_syn && !has(seg, TCP_FIN) && !acks_more_than_syn(j) && (seg->len == 0 || fast_open_server(j));
 }
 
 /* ACK or data from an end that is not known to be synchronized. Returns whether it is now. */
@@ -307,6 +328,8 @@ static bool evidence_of_opening(const struct judgement *j)
 
     if (!s->synchronized && !s->passive && j->m->rtt_us == 0)
         note_round_trip(j);
+    if (s->state == TCP_LISTEN) /* only a reset leads there */
+        enter(j, s, TCP_SYN_RCVD, TCP_EV_ALIVE_AFTER_RST);
     switch (s->state) {
     case TCP_SYN_SENT:
         if (s->has_other_iss && seg->seq == s->iss_other + 1)
@@ -319,7 +342,7 @@ static bool evidence_of_opening(const struct judgement *j)
         break;
     case TCP_SYN_RCVD:
         if (keeps_old_connection(j)) {
-            enter(j, s, (enum tcp_state)s->live, TCP_EV_EVIDENCE);
+            enter(j, s, (enum tcp_state)s->live, TCP_EV_OLD_CONNECTION);
             s->live = TCP_CLOSED;
             break;
         }
@@ -327,11 +350,9 @@ static bool evidence_of_opening(const struct judgement *j)
             s->confirmed = s->sent_syn_ack && j->m->fast_open_data && seg->len > 0;
             return false;
         }
-        if (!fast_open_server(j))
+        /* A FIN may leave before the handshake's last ACK has come (RFC 9293 section 3.10.4). */
+        if (!fast_open_server(j) && !(has(seg, TCP_FIN) && s->sent_syn_ack && !acks_more_than_syn(j)))
             enter(j, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
-        break;
-    case TCP_LISTEN:
-        enter(j, s, TCP_ESTABLISHED, TCP_EV_EVIDENCE);
         break;
     case TCP_ESTABLISHED:
         learn_peer_syn(j);
@@ -361,10 +382,31 @@ static void retract_inferred_fin(const struct judgement *j)
     s->knows_fin = s->fin_inferred = s->fin_lost = s->fin_uncovered = false;
     s->fin_acked = s->fin_ack_provable = false;
     p->covered_peer_fin = p->close_wait_proved = false;
+    p->fin_uncovered = p->knows_fin;
     if (s->state < sizeof open_again && open_again[s->state])
-        enter(j, s, open_again[s->state], TCP_EV_EVIDENCE);
+        enter(j, s, open_again[s->state], TCP_EV_NOT_A_FIN);
     if (p->state < sizeof peer_open_again && peer_open_again[p->state])
-        enter(j, p, peer_open_again[p->state], TCP_EV_EVIDENCE);
+        enter(j, p, peer_open_again[p->state], TCP_EV_NOT_A_FIN);
+}
+
+/* Its FIN left before it had the peer's: whatever was assumed, from FIN_WAIT_1. */
+static void enter_fin_wait_1(const struct judgement *j)
+{
+    struct tcpfsm_end *s = j->snd;
+
+    switch (s->state) {
+    case TCP_SYN_RCVD:
+    case TCP_ESTABLISHED:
+        enter(j, s, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+        break;
+    case TCP_CLOSE_WAIT:
+    case TCP_LAST_ACK:
+        enter(j, s, TCP_FIN_WAIT_1, TCP_EV_FIN_BEFORE_PEERS);
+        break;
+    default:
+        enter(j, s, TCP_FIN_WAIT_1, TCP_EV_FIN_REPEATED);
+        break;
+    }
 }
 
 /* A FIN that acknowledges the peer's: LAST_ACK, or CLOSING if it left once before without that. */
@@ -375,13 +417,17 @@ static void evidence_of_fin_after_peers(const struct judgement *j, bool first)
     /* It has sent from beyond this FIN before, and did not acknowledge the peer's then. */
     if (first && !s->covered_peer_fin && s->knows_snd_nxt && seq_le(seq_end(j->seg), s->snd_nxt))
         s->fin_uncovered = true;
-    if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED)
-        take_peer_fin(j, s, p);
     if (s->fin_uncovered) {
-        enter(j, s, TCP_CLOSING, TCP_EV_EVIDENCE);
+        if (s->state == TCP_TIME_WAIT)
+            enter(j, s, TCP_CLOSING, TCP_EV_FIN_REPEATED);
+        else if (s->state != TCP_CLOSING)
+            enter_fin_wait_1(j);
+        take_peer_fin(j, s, p);
         s->confirmed = !s->fin_lost && !p->fin_inferred;
     } else {
-        enter(j, s, TCP_LAST_ACK, first ? TCP_EV_SND_FIN : TCP_EV_EVIDENCE);
+        if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED)
+            take_peer_fin(j, s, p);
+        enter(j, s, TCP_LAST_ACK, first || s->state == TCP_CLOSE_WAIT ? TCP_EV_SND_FIN : TCP_EV_ACK_OF_PEERS_FIN);
         /* Without proof of CLOSE_WAIT it may repeat a FIN that was lost on its way here: CLOSING. */
         s->confirmed = s->close_wait_proved;
     }
@@ -397,7 +443,7 @@ static void evidence_of_fin_before_peers(const struct judgement *j, bool first)
     if (crossed && s->covered_peer_fin && !first)
         return; /* it has answered the peer's FIN since: captured late */
     s->fin_uncovered = true;
-    enter(j, s, TCP_FIN_WAIT_1, first ? TCP_EV_SND_FIN : TCP_EV_EVIDENCE);
+    enter_fin_wait_1(j);
     s->confirmed = !hides_fin(p, j->seg->ack) && !(s->knows_data_end && seq_gt(j->seg->seq, s->data_end));
     if (crossed && first) { /* the peer's FIN was on its way: figure 13 */
         take_peer_fin(j, s, p);
@@ -420,17 +466,18 @@ static void evidence_before_own_fin(const struct judgement *j)
         return; /* a CLOSE_WAIT stays assumed: this may have left before the peer's FIN came */
     }
     const bool first_proof = !s->covered_peer_fin;
-    if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED)
-        take_peer_fin(j, s, p);
     s->covered_peer_fin = true;
     if (hides_own && s->knows_data_end && seg->seq == s->data_end + 1) {
         /* It answers one number further on: its own FIN was lost on the way here. */
         s->fin = s->data_end;
         s->knows_fin = s->fin_inferred = s->fin_lost = true;
         s->fin_uncovered = first_proof;
-        enter(j, s, first_proof ? TCP_CLOSING : TCP_LAST_ACK, TCP_EV_EVIDENCE);
+        enter(j, s, first_proof ? TCP_FIN_WAIT_1 : TCP_LAST_ACK, TCP_EV_FIN_PASSED);
+        take_peer_fin(j, s, p);
         return;
     }
+    if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED)
+        take_peer_fin(j, s, p);
     /* A FIN of its own may be queued behind its data: then the kernel says CLOSING. */
     if (first_proof)
         s->close_wait_proved = seg->len == 0 && s->idle_at_peer_fin && !p->fin_inferred;
@@ -452,17 +499,19 @@ static void evidence_after_own_fin(const struct judgement *j)
             s->confirmed = knows_fin_acked && !hides_fin(p, seg->ack);
         return;
     }
-    const enum tcp_event event = has_peer_fin(s, p) ? TCP_EV_EVIDENCE : TCP_EV_RCV_FIN;
+    const enum tcp_state before = (enum tcp_state)s->state;
     seq_advance_received(s, p->fin + 1);
     s->covered_peer_fin = true;
     if (!s->fin_uncovered) {
-        enter(j, s, TCP_LAST_ACK, TCP_EV_EVIDENCE);
+        enter(j, s, TCP_LAST_ACK, TCP_EV_ACK_OF_PEERS_FIN);
         s->confirmed = s->close_wait_proved;
     } else if (s->fin_acked) {
-        enter(j, s, TCP_TIME_WAIT, event);
+        enter(j, s, TCP_TIME_WAIT, before == TCP_FIN_WAIT_2 ? TCP_EV_RCV_FIN
+                                   : before == TCP_FIN_WAIT_1 ? TCP_EV_RCV_FIN_ACK
+                                   : before == TCP_CLOSING ? TCP_EV_RCV_ACK_OF_FIN : TCP_EV_ACK_OF_PEERS_FIN);
         s->confirmed = knows_fin_acked && !s->fin_lost && !p->fin_inferred;
     } else {
-        enter(j, s, TCP_CLOSING, event);
+        enter(j, s, TCP_CLOSING, before == TCP_FIN_WAIT_1 ? TCP_EV_RCV_FIN : TCP_EV_ACK_OF_PEERS_FIN);
         s->confirmed = !s->fin_lost && !p->fin_inferred;
     }
 }
@@ -543,7 +592,7 @@ void evidence_of_ack(const struct judgement *j)
     if (s->state == TCP_CLOSED && s->live != TCP_CLOSED)
         doubtful = belies_rst(j);
     else if (s->state == TCP_CLOSED && !s->captured)
-        enter(j, s, TCP_ESTABLISHED, TCP_EV_EVIDENCE); /* nothing was known of it */
+        enter(j, s, TCP_ESTABLISHED, TCP_EV_ALIVE_AFTER_OWN_RST); /* of its SYN amid the old connection, since answered */
     if (s->state == TCP_CLOSED) {
         s->confirmed = false; /* most likely it was in flight when it closed; but it did speak */
         return;

@@ -68,9 +68,9 @@ void infer_fin(const struct judgement *j, struct tcpfsm_end *e, uint32_t fin)
     e->knows_snd_nxt = true;
     if (e->state == TCP_ESTABLISHED || e->state == TCP_SYN_RCVD) {
         e->fin_uncovered = true;
-        enter(j, e, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+        enter(j, e, TCP_FIN_WAIT_1, TCP_EV_FIN_ACKNOWLEDGED);
     } else if (e->state == TCP_CLOSE_WAIT) {
-        enter(j, e, TCP_LAST_ACK, TCP_EV_SND_FIN);
+        enter(j, e, TCP_LAST_ACK, TCP_EV_FIN_ACKNOWLEDGED);
     }
 }
 

@@ -9,7 +9,16 @@
  * before all others, tells what both ends really were; it is for the reader. Tags: SEQ, ACK, CTL, DATA (octets, default 0), WND
  * (default 65535), and the options MSS, WS (window scale), TS (timestamp), TFO (Fast Open, =1).
  *
- * usage: ladder FILE...    fails if a row shows other states than the machine
+ * An indented line after a row tells all that the segment did, as events of tcp_events.def:
+ *
+ *     SYN_SENT     --> <SEQ=100><CTL=SYN>               --> SYN_RCVD?
+ *         A: snd SYN; B: rcv SYN
+ *
+ * Several events of one end in turn are joined by ", then ". The line is optional.
+ *
+ * usage: ladder [--every-event] FILE...
+ *     Fails if a row shows other states, or a line other events, than the machine. --every-event: also if
+ *     there is an event that no line of all files tells.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -27,6 +36,16 @@ static const char *const state_names[] = {
 #undef TCP_STATE
 };
 
+static const char *const event_names[] = {
+#define TCP_EVENT(number, name, notation, section, sentence) [number] = notation,
+#include "tcp_events.def"
+#undef TCP_EVENT
+};
+
+#define EVENTS (sizeof event_names / sizeof *event_names)
+
+static bool told[EVENTS]; /* by any line of events */
+
 struct row {
     char a[STATE_MAX], b[STATE_MAX]; /* as written */
     unsigned sender;                 /* 0: A, 1: B */
@@ -38,6 +57,7 @@ struct player {
     int line, segments, failures;
     int64_t now_us;
     struct tcpfsm m;
+    struct tcpfsm_outcome latest; /* of the row before */
 };
 
 static void complain(struct player *p, const char *what, const char *text)
@@ -121,6 +141,59 @@ static void check_end(struct player *p, unsigned end, const char *expected)
     }
 }
 
+static void note_told(struct player *p, const char *event)
+{
+    for (size_t i = 1; i < EVENTS; i++) {
+        if (strcmp(event_names[i], event) == 0) {
+            told[i] = true;
+            return;
+        }
+    }
+    complain(p, "is no event", event);
+}
+
+/* A part of a line of events: those of one end. */
+static void check_events(struct player *p, unsigned end, const char *expected)
+{
+    static const char joint[] = ", then ";
+    const struct tcpfsm_change *change = &p->latest.end[end];
+    char shown[512] = "", event[64];
+
+    for (unsigned i = 0; i < change->count; i++) {
+        const size_t length = strlen(shown);
+        snprintf(shown + length, sizeof shown - length, "%s%s", i ? joint : "", event_names[change->event[i]]);
+    }
+    if (strcmp(shown, expected) != 0) {
+        printf("%s:%d: %c did \"%s\", should be \"%s\"\n", p->file, p->line, 'A' + (int)end, shown, expected);
+        p->failures++;
+    }
+    while (*expected) {
+        const char *next = strstr(expected, joint);
+        const size_t length = next ? (size_t)(next - expected) : strlen(expected);
+        snprintf(event, sizeof event, "%.*s", (int)length, expected);
+        note_told(p, event);
+        expected += length + (next ? strlen(joint) : 0);
+    }
+}
+
+/* "    A: snd FIN; B: rcv FIN". Returns whether it is such a line; an end that it leaves out did nothing. */
+static bool play_events(struct player *p, char *line)
+{
+    const char *expected[2] = { "", "" };
+
+    if (*line != ' ' || p->segments == 0)
+        return false;
+    for (char *part = strtok(line, ";"); part; part = strtok(NULL, ";")) {
+        part += strspn(part, " ");
+        if ((*part != 'A' && *part != 'B') || strncmp(part + 1, ": ", 2) != 0)
+            return false;
+        expected[*part == 'B'] = part + 3;
+    }
+    for (unsigned end = 0; end < 2; end++)
+        check_events(p, end, expected[end]);
+    return true;
+}
+
 static void play(struct player *p, struct row *row)
 {
     struct tcpfsm_outcome out;
@@ -136,6 +209,7 @@ static void play(struct player *p, struct row *row)
     }
     check_end(p, 0, row->a);
     check_end(p, 1, row->b);
+    p->latest = out;
     p->segments++;
 }
 
@@ -152,6 +226,8 @@ static void play_line(struct player *p, char *line)
         p->now_us += (int64_t)(seconds * 1e6);
     else if (parse_row(line, &row))
         play(p, &row);
+    else if (play_events(p, line))
+        return;
     else if (p->segments > 0 || sscanf(line, "%31s %31s %1s", word, word, rest) != 2)
         complain(p, "is no row of a ladder", line);
 }
@@ -178,11 +254,19 @@ static int play_file(const char *file)
 
 int main(int argc, char **argv)
 {
-    int failures = argc < 2;
+    const bool every_event = argc > 1 && strcmp(argv[1], "--every-event") == 0;
+    const int first = 1 + every_event;
+    int failures = argc <= first;
 
-    if (argc < 2)
-        fprintf(stderr, "usage: ladder FILE...\n");
-    for (int i = 1; i < argc; i++)
+    if (argc <= first)
+        fprintf(stderr, "usage: ladder [--every-event] FILE...\n");
+    for (int i = first; i < argc; i++)
         failures += play_file(argv[i]);
+    for (size_t i = 1; every_event && i < EVENTS; i++) {
+        if (!told[i]) {
+            printf("no ladder tells of \"%s\"\n", event_names[i]);
+            failures++;
+        }
+    }
     return failures != 0;
 }
