@@ -159,7 +159,7 @@ void effect_of_ack(const struct judgement *j)
     struct tcpfsm_end *s = j->snd, *r = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
 
-    if (seq_is_old(r, seg))
+    if (seq_is_dropped(r, seg))
         return; /* an ACK is due */
     switch (r->state) {
     case TCP_CLOSED:
@@ -190,7 +190,7 @@ void effect_of_ack(const struct judgement *j)
     default:
         break;
     }
-    if (seq_beyond_window(r, seg->seq) || !believes_ack(j))
+    if (!believes_ack(j))
         return; /* an ACK is due */
 
     seq_note_received(r, seg->seq, seq_data_end(seg));

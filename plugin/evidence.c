@@ -220,6 +220,7 @@ void evidence_of_rst(const struct judgement *j)
     const bool never_opened = s->knows_iss && !s->synchronized && !s->passive && is_refusal(j);
     enter_closed(j, s, TCP_CLOSED, TCP_EV_SND_RST);
     s->sent_rst = true;
+    s->fin_asks = false;
     s->confirmed = is_own_number(j) && !never_opened;
 }
 
@@ -255,8 +256,9 @@ static bool belies_rst(const struct judgement *j)
 
     if (by_rst && seg->time_us - s->since_us < (int64_t)j->m->rtt_us)
         return false;
-    /* To repeat the latest acknowledgement is how a live end answers a RST that it does not take. */
-    const bool acks_news = s->has_acked && seq_ge(seg->ack, s->rcv_acked) && (s->by_rst || seg->ack != s->rcv_acked);
+    /* To repeat the latest acknowledgement is how a live end answers a RST that it does not take, or a FIN again. */
+    const bool answers = s->by_rst || (s->sent_rst && s->fin_asks);
+    const bool acks_news = s->has_acked && seq_ge(seg->ack, s->rcv_acked) && (answers || seg->ack != s->rcv_acked);
     if (!is_new(s, seg) && !acks_news)
         return false;
     enter(j, s, (enum tcp_state)s->live, event_of_life(j));
@@ -393,20 +395,10 @@ static void retract_inferred_fin(const struct judgement *j)
 static void enter_fin_wait_1(const struct judgement *j)
 {
     struct tcpfsm_end *s = j->snd;
+    const bool open = s->state == TCP_SYN_RCVD || s->state == TCP_ESTABLISHED;
+    const bool after_peers = s->state == TCP_CLOSE_WAIT || s->state == TCP_LAST_ACK;
 
-    switch (s->state) {
-    case TCP_SYN_RCVD:
-    case TCP_ESTABLISHED:
-        enter(j, s, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
-        break;
-    case TCP_CLOSE_WAIT:
-    case TCP_LAST_ACK:
-        enter(j, s, TCP_FIN_WAIT_1, TCP_EV_FIN_BEFORE_PEERS);
-        break;
-    default:
-        enter(j, s, TCP_FIN_WAIT_1, TCP_EV_FIN_REPEATED);
-        break;
-    }
+    enter(j, s, TCP_FIN_WAIT_1, open ? TCP_EV_SND_FIN : after_peers ? TCP_EV_FIN_BEFORE_PEERS : TCP_EV_FIN_REPEATED);
 }
 
 /* A FIN that acknowledges the peer's: LAST_ACK, or CLOSING if it left once before without that. */
@@ -480,7 +472,7 @@ static void evidence_before_own_fin(const struct judgement *j)
         take_peer_fin(j, s, p);
     /* A FIN of its own may be queued behind its data: then the kernel says CLOSING. */
     if (first_proof)
-        s->close_wait_proved = seg->len == 0 && s->idle_at_peer_fin && !p->fin_inferred;
+        s->close_wait_proved = seg->len == 0 && s->idle_at_peer_fin && !hides_own && !p->fin_inferred;
     s->confirmed = s->close_wait_proved && !hides_own;
 }
 
@@ -577,6 +569,7 @@ static void evidence_of_living(const struct judgement *j)
     const bool first = !s->knows_fin;
     if (!first && is_copy(s, seg))
         return;
+    p->fin_asks = true;
     if (acks_fin_of(p, seg->ack) || (first && s->close_wait_proved))
         evidence_of_fin_after_peers(j, first);
     else

@@ -106,6 +106,7 @@ struct tcpfsm_end {
     bool doubted_ack : 1;      /* the peer acknowledged, once so far, what this end never sent */
     bool by_rst : 1;           /* CLOSED by a RST it received */
     bool sent_rst : 1;         /* CLOSED by a RST it sent */
+    bool fin_asks : 1;         /* the peer has sent a FIN since: a closed end answers that with a RST */
     bool wscale_known : 1;     /* its SYN was captured */
 };
 

@@ -44,15 +44,20 @@ void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn)
 }
 
 /*
- * The end acknowledges the peer's FIN for the first time. Numbers not sent before can from now on
- * only have left with this acknowledgement, so a peer that acknowledges one of them has it.
+ * Once the end acknowledges the peer's FIN, numbers that were not sent before can only leave with this
+ * acknowledgement, so a peer that acknowledges one of them has it. What left before may be captured after.
  */
-static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer)
+static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
 {
-    peer->fin_acked = true;
-    if (e->knows_snd_nxt && !peer->fin_inferred) {
-        peer->fin_ack_from = e->snd_nxt;
-        peer->fin_ack_provable = true;
+    if (!acks_fin_of(peer, seg->ack)) {
+        if (peer->fin_ack_provable)
+            peer->fin_ack_from = seq_max(peer->fin_ack_from, seq_end(seg));
+    } else if (!peer->fin_acked && !seq_is_dropped(peer, seg)) {
+        peer->fin_acked = true;
+        if (e->knows_snd_nxt && !peer->fin_inferred) {
+            peer->fin_ack_from = e->snd_nxt;
+            peer->fin_ack_provable = true;
+        }
     }
 }
 
@@ -62,8 +67,7 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
 
     if (seg->flags & TCP_ACK) {
         const uint32_t edge = seg->ack + window_of(e, peer, seg, WSCALE_MAX);
-        if (acks_fin_of(peer, seg->ack) && !peer->fin_acked)
-            note_ack_of_fin(e, peer);
+        note_ack_of_fin(e, peer, seg);
         e->rcv_edge = e->has_acked ? seq_max(e->rcv_edge, edge) : edge;
         e->rcv_acked = e->has_acked ? seq_max(e->rcv_acked, seg->ack) : seg->ack;
         e->last_ack = seg->ack;
@@ -158,9 +162,4 @@ void seq_note_received(struct tcpfsm_end *e, uint32_t from, uint32_t to)
         seq_advance_received(e, to);
     else if (from != to)
         hold(e, from, to);
-}
-
-bool seq_beyond_window(const struct tcpfsm_end *e, uint32_t seq)
-{
-    return e->has_acked && seq_gt(seq, e->rcv_edge);
 }

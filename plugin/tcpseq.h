@@ -70,13 +70,19 @@ void seq_advance_received(struct tcpfsm_end *e, uint32_t next);
 /* The number ends the furthest data that the end holds ahead of order. */
 bool seq_is_furthest(const struct tcpfsm_end *e, uint32_t seq);
 
-/* A segment lies wholly beyond every window that the end offered (RFC 9293 section 3.10.7.4, first check). */
-bool seq_beyond_window(const struct tcpfsm_end *e, uint32_t seq);
-
-/* A segment lies wholly below what the end has acknowledged: dropped, its ACK and all. */
-static inline bool seq_is_old(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
+/* The number lies beyond every window that the end offered. */
+static inline bool seq_beyond_window(const struct tcpfsm_end *e, uint32_t seq)
 {
-    return e->has_acked && seq_lt(seq_end(seg), e->rcv_acked);
+    return e->has_acked && seq_gt(seq, e->rcv_edge);
+}
+
+/*
+ * The end drops a segment, its ACK and all, that lies wholly below what it has acknowledged, or beyond
+ * every window that it offered (RFC 9293 section 3.10.7.4, first check).
+ */
+static inline bool seq_is_dropped(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
+{
+    return (e->has_acked && seq_lt(seq_end(seg), e->rcv_acked)) || seq_beyond_window(e, seg->seq);
 }
 
 #endif
