@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Segments on the wire that no kernel sent.
 
-They are known in captures by a mark: an identification and no Don't Fragment, where Linux, which
-discovers path MTUs, sets that flag in every packet of TCP.
+They are known in captures by a mark. In IPv4: an identification and no Don't Fragment, where Linux,
+which discovers path MTUs, sets that flag in every packet of TCP. In IPv6: a flow label, where the
+lab's hosts set none.
 """
 
 import os
+import socket
+import struct
 import sys
 
 from lab import ADDRESSES, PORTS
@@ -16,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import packets  # noqa: E402  (found only now)
 
-MARK = 0xF04E  # IPv4 identification
+MARK = 0xF04E  # IPv4 identification, IPv6 flow label
 
 
 def forge(lab, sender, flags, offset):
@@ -31,4 +34,7 @@ def forge(lab, sender, flags, offset):
     addresses = ADDRESSES[sender][lab.family], ADDRESSES[receiver][lab.family]
     segment = packets.tcp(*addresses, PORTS[sender], PORTS[receiver], seq,
                           ack if "ACK" in flags else 0, flags)
-    lab.wire.inject(sender, packets.ip(*addresses, packets.TCP, segment, ident=MARK))
+    packet = packets.ip(*addresses, packets.TCP, segment, ident=MARK)
+    if lab.family == socket.AF_INET6:
+        packet = struct.pack("!I", 6 << 28 | MARK) + packet[4:]
+    lab.wire.inject(sender, packet)

@@ -17,7 +17,7 @@ HOST_OF = {address: host for host in HOSTS for address in ADDRESSES[host].values
 
 _FIELDS = ("frame.time_epoch", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst",
            "ipv6.dst", "tcp.dstport", "tcp.flags", "ip.id", "ip.flags.df",
-           "tcp.seq_raw", "tcp.ack_raw", "tcp.len", "tcp.window_size_value",
+           "ipv6.flow", "tcp.seq_raw", "tcp.ack_raw", "tcp.len", "tcp.window_size_value",
            "tcp.options.timestamp.tsval", "tcp.options.timestamp.tsecr", "tcp.options.sack_le",
            "tcpstate.src", "tcpstate.dst", "tcpstate.local.confirmed", "tcpstate.remote.confirmed")
 
@@ -72,12 +72,13 @@ class Reader:
 def _parse(number, row):
     """The Frame of these values of _FIELDS."""
     (time_s, source4, source6, source_port, destination4, destination6, destination_port, flags,
-     identification, unfragmented, *numbers) = row[:-4]
+     identification, unfragmented, flow, *numbers) = row[:-4]
     states, truths = row[-4:-2], row[-2:]
     source, destination = source4 or source6, destination4 or destination6
     hosts = HOST_OF[source], HOST_OF[destination]
     ends = (kernel.endpoint(source, source_port), kernel.endpoint(destination, destination_port))
-    forged = identification.startswith(f"0x{MARK:04x}") and unfragmented != "Set"
+    forged = (identification.startswith(f"0x{MARK:04x}") and unfragmented != "Set"
+              or flow != "" and int(flow, 16) == MARK)
     seq, ack, length = (int(n or 0) for n in numbers[:3])
     return Frame(number, float(time_s), hosts[0], dict(zip(hosts, ends)), dict(zip(hosts, states)),
                  dict(zip(hosts, (truth == "True" for truth in truths))),

@@ -202,9 +202,10 @@ def _is_close_told_early(view, frame, shown, told, confirmed):
 
 
 def _is_dropped(view, frame, shown, told, confirmed):
-    """The peer's FIN counts as received in order, but the kernel had thrown away, for want of room,
-    what it then asks for once more."""
-    if confirmed or shown not in _WITH_FIN_OF_PEER or told[-1] in _WITH_FIN_OF_PEER:
+    """The peer's FIN or RST counts as received in order, but the kernel had thrown away, for want of
+    room, what it then asks for once more."""
+    by_rst = shown == "CLOSED" and frame.has(RST) and frame.sender != view.host
+    if confirmed or not (by_rst or shown in _WITH_FIN_OF_PEER) or told[-1] in _WITH_FIN_OF_PEER:
         return False
     asking = view.last_own[frame.number], view.next_own[frame.number]
     return any(f.sender != view.host and _covers(f, own.ack) for own in asking if own
@@ -368,18 +369,23 @@ def judge_final(view):
 
 def _is_elsewhere(view):
     """Whether something was captured only here or only at the host, lost on the wire or put on it:
-    what the host has not acknowledged, or since the latest segment of the host in this capture; or a
-    FIN of the host's, so that its order after or before the peer's cannot be told."""
+    what the host has not acknowledged, or since the latest segment of the host in this capture; an
+    acknowledgement of more than any that came to the host; or a FIN of the host's, so that its order
+    after or before the peer's cannot be told."""
     latest = view.last_own[view.frames[-1].number]
     since_s = latest.time_s if latest else 0.0
     departed_s = max((f.time_s for f in view.own if latest and f.identity == latest.identity
                       and f.time_s <= since_s), default=0.0)
     here = {f.identity for f in view.frames}
     there = {f.identity for f in view.own}
+    received = {f.ack for f in view.own if f.sender != view.host and f.has(ACK) and not f.has(RST)}
     return bool(view.own) and (
         any(f.identity not in there for f in view.frames
             if f.time_s > since_s or (f.sender != view.host and latest is not None
                                       and 0 < (f.next_seq - latest.ack) % 2**32 < 2**31))
+        or any(f.has(ACK) and not f.has(RST) and f.sender != view.host and f.identity not in there
+               and all(0 < (f.ack - ack) % 2**32 < 2**31 for ack in received)
+               for f in view.frames)
         or any(f.identity not in here for f in view.own
                if f.time_s > departed_s or (f.has(FIN) and f.sender == view.host)))
 

@@ -54,6 +54,7 @@ _SILENCE = {
     "net.ipv6.conf.default.accept_ra": 0,
     "net.ipv6.conf.default.router_solicitations": 0,
     "net.ipv6.conf.default.addr_gen_mode": 1,
+    "net.ipv6.auto_flowlabels": 0,  # see forge.py
 }
 
 _libc = ctypes.CDLL(None, use_errno=True)

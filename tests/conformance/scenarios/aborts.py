@@ -116,6 +116,20 @@ def half_open_found_by_syn(lab):
     server.close()
 
 
+@scenario("The client loses power, and connects anew while the server closes the old connection.")
+def half_open_syn_crosses_close(lab):
+    listener = lab.listen()
+    client, server = lab.connect(listener)
+    talk(client, server)
+    lab.settle()
+    crash(client)
+    lab.idle(0.5)
+    client = lab.start_connecting()
+    server.close()
+    lab.settle(1.5)  # until the SYN is sent again
+    close(lab, client, lab.accept(listener))
+
+
 @scenario("The server loses power in CLOSE_WAIT, and the client waits in vain.",
           sysctls={"net.ipv4.tcp_fin_timeout": 1})
 def crash_in_close_wait(lab):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Segments that no kernel sent, put on the wire: a RST and a SYN into every state of each end."""
+"""Segments that no kernel sent, put on the wire: each kind into every state of each end."""
 
 import functools
 
@@ -35,9 +35,18 @@ def _play(lab, state, who, stray):
     lab.settle(0.3)
 
 
+# Over IPv6 a few, for what is shown does not depend on it.
+_OVER_IPV6 = [("rst-exact", "ESTABLISHED"), ("rst-in-window", "CLOSE_WAIT"),
+              ("newer-syn", "ESTABLISHED"), ("ack-of-nothing", "CLOSING")]
+
 for _who in HOSTS:
     for _state in REACHABLE[_who]:
         for _stray in _STRAYS:
             enter(f"{_stray}-in-{_state.lower().replace('_', '-')}-of-{_who}",
                   functools.partial(_play, state=_state, who=_who, stray=_stray),
                   f"A stray segment ({_stray.replace('-', ' ')}) reaches the {_who} in {_state}.")
+    for _stray, _state in _OVER_IPV6:
+        enter(f"ipv6-{_stray}-in-{_state.lower().replace('_', '-')}-of-{_who}",
+              functools.partial(_play, state=_state, who=_who, stray=_stray),
+              f"A stray segment ({_stray.replace('-', ' ')}) reaches the {_who} in {_state}, "
+              "over IPv6.", ipv6=True)
