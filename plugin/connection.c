@@ -5,7 +5,10 @@
  */
 #include "ws_compat.h"
 #include "connection.h"
+
+#include "closer.h"
 #include "local_end.h"
+#include "segment.h"
 
 #define HISTORY_ROOM 8 /* an ordinary connection from SYN to TIME_WAIT */
 
@@ -15,10 +18,21 @@ struct connection {
     address  address0;      /* of end 0; set only where the ports do not tell the ends apart */
     uint16_t port0;         /* of end 0 */
     uint8_t  local : 1;     /* index of the local end */
-    uint8_t  local_by : 4;  /* enum local_by */
+    uint8_t  local_by : 3;  /* enum local_by */
+    uint8_t  closed_by : 3; /* enum tcp_closer */
 };
 
 unsigned connection_time_wait_s = 240;
+
+static void make_room(struct history *h, uint32_t entries)
+{
+    if (h->capacity - h->count >= entries)
+        return;
+    h->capacity = h->capacity ? 2 * h->capacity : HISTORY_ROOM;
+    if (h->capacity - h->count < entries)
+        h->capacity = h->count + entries;
+    h->entry = (struct history_entry *)wmem_realloc(wmem_file_scope(), h->entry, h->capacity * sizeof *h->entry);
+}
 
 /* Index of the end that sent the segment. An end that talks to itself is always the first. */
 static unsigned sender_of(const struct connection *c, const packet_info *pinfo)
@@ -39,6 +53,8 @@ static struct connection *connection_new(int proto, conversation_t *conv, conver
     if (old) { /* an incarnation begins with what was known of the ends */
         *c = *old;
         memset(&c->history, 0, sizeof c->history);
+        make_room(&c->history, HISTORY_INHERITED);
+        history_inherit(&c->history, &old->history);
     } else {
         c->port0 = (uint16_t)pinfo->srcport;
         if (pinfo->srcport == pinfo->destport)
@@ -48,23 +64,20 @@ static struct connection *connection_new(int proto, conversation_t *conv, conver
     return c;
 }
 
-static void log_changes(struct connection *c, uint32_t frame, uint8_t layer, const struct tcpfsm_outcome *out)
+static void log_changes(struct connection *c, const packet_info *pinfo, uint8_t layer, unsigned sender,
+                        const struct tcpfsm_outcome *out)
 {
-    struct history_entry entry = {
-        .frame = frame, .layer = layer, .client = c->machine.client, .local = c->local & 1,
-        .local_by = c->local_by & 0xf, .midstream = c->machine.midstream,
+    const struct tcpfsm *m = &c->machine;
+    const enum tcp_closer before = out->opened ? TCP_CLOSER_NONE : (enum tcp_closer)c->closed_by;
+
+    c->closed_by = tcpfsm_closer(m, before) & 7;
+    const struct history_note note = {
+        .time_ns = segment_time_ns(pinfo), .frame = pinfo->num, .layer = layer, .sender = (uint8_t)sender,
+        .confirmed = { m->end[0].confirmed, m->end[1].confirmed }, .client = m->client, .local = c->local,
+        .local_by = c->local_by, .midstream = m->midstream, .closed_by = c->closed_by,
     };
-    for (unsigned i = 0; i < 2; i++) {
-        entry.end[i].state = c->machine.end[i].state;
-        entry.end[i].previous = out->end[i].previous;
-        entry.end[i].confirmed = c->machine.end[i].confirmed;
-    }
-    if (history_is_full(&c->history)) {
-        c->history.capacity = c->history.capacity ? 2 * c->history.capacity : HISTORY_ROOM;
-        c->history.entry = (struct history_entry *)wmem_realloc(wmem_file_scope(), c->history.entry,
-            c->history.capacity * sizeof *c->history.entry);
-    }
-    history_append(&c->history, &entry);
+    make_room(&c->history, history_entries_of(out));
+    history_append(&c->history, &note, out);
 }
 
 void connection_segment(int proto, conversation_t *conv, conversation_t *before, const packet_info *pinfo,
@@ -87,9 +100,9 @@ void connection_segment(int proto, conversation_t *conv, conversation_t *before,
             .knows_client = (seg->flags & TCP_SYN) != 0,
         };
         c->local = local_end(&question, &by) & 1;
-        c->local_by = by & 0xf;
+        c->local_by = by & 7;
     }
-    log_changes(c, pinfo->num, layer, &out);
+    log_changes(c, pinfo, layer, sender, &out);
 }
 
 bool connection_view(int proto, conversation_t *conv, const packet_info *pinfo, uint8_t layer,

@@ -7,7 +7,6 @@
 #define CONNECTION_H
 
 #include "history.h"
-#include "tcpfsm.h"
 
 #include <epan/conversation.h>
 #include <epan/packet.h>
@@ -17,7 +16,7 @@ struct connection;
 
 /* The states on one segment, by the roles that are shown. Valid for the call's caller only. */
 struct connection_view {
-    struct history_entry shown; /* by index of end */
+    struct history_view shown; /* by index of end */
     unsigned src;               /* index of the end that sent the segment */
     unsigned local;             /* index of the local end */
 };

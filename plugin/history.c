@@ -5,22 +5,138 @@
  */
 #include "history.h"
 
-static bool shows_the_same(const struct history_entry *a, const struct history_entry *b)
+/* How far back a correction is followed to the time when the state that it restores was entered. */
+#define CORRECTION_DEPTH 4
+
+static uint8_t state_of(const struct history_entry *e, unsigned end)
 {
-    for (unsigned i = 0; i < 2; i++) {
-        /* a transition is news even where it leads back to the state before */
-        if (b->end[i].state != b->end[i].previous || a->end[i].state != b->end[i].state
-            || a->end[i].confirmed != b->end[i].confirmed)
-            return false;
-    }
-    return a->client == b->client && a->local == b->local && a->local_by == b->local_by
-        && a->midstream == b->midstream;
+    return (uint8_t)(end ? e->state1 : e->state0);
 }
 
-void history_append(struct history *h, const struct history_entry *entry)
+static uint32_t since_of(const struct history_entry *e, unsigned end)
 {
-    if (h->count == 0 || !shows_the_same(&h->entry[h->count - 1], entry))
-        h->entry[h->count++] = *entry;
+    return end ? e->since1 : e->since0;
+}
+
+/* The state of an end before the entry with that index. */
+static uint8_t state_before(const struct history *h, uint32_t index, unsigned end)
+{
+    return index ? state_of(&h->entry[index - 1], end) : h->initial[end];
+}
+
+/* When an end had entered its state before the entry with that index. */
+static uint32_t since_before(const struct history *h, uint32_t index, unsigned end)
+{
+    return index ? since_of(&h->entry[index - 1], end) : HISTORY_UNSEEN;
+}
+
+/*
+ * A proof that an assumption was wrong puts the end back into a state which it had never left, and
+ * which has lasted since then. Returns false if it was in no such state of late.
+ */
+static bool find_restored(const struct history *h, unsigned end, uint8_t state, uint32_t *since)
+{
+    uint32_t index = h->count;
+
+    for (unsigned depth = 0; depth < CORRECTION_DEPTH; depth++) {
+        const uint32_t entered = since_before(h, index, end);
+        if (entered == HISTORY_UNSEEN)
+            return false;
+        index = entered;
+        if (state_before(h, index, end) == state) {
+            *since = since_before(h, index, end);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool shows_the_same(const struct history_entry *a, const struct history_entry *b)
+{
+    return a->confirmed0 == b->confirmed0 && a->confirmed1 == b->confirmed1 && a->client == b->client
+        && a->local == b->local && a->local_by == b->local_by && a->midstream == b->midstream
+        && a->closed_by == b->closed_by && !b->opened;
+}
+
+static struct history_entry *append_copy(struct history *h, const struct history_entry *entry)
+{
+    h->entry[h->count] = *entry;
+    return &h->entry[h->count++];
+}
+
+static void append_step(struct history *h, struct history_entry *entry, unsigned end, uint8_t state, uint8_t event)
+{
+    uint32_t since = h->count;
+
+    if (event >= TCP_EV_SYN_REPEATED) /* the first of those that correct */
+        find_restored(h, end, state, &since);
+    if (end) {
+        entry->state1 = state & 0xf;
+        entry->since1 = since & HISTORY_UNSEEN;
+    } else {
+        entry->state0 = state & 0xf;
+        entry->since0 = since & HISTORY_UNSEEN;
+    }
+    entry->end = end & 1;
+    entry->event = event & 0x1f;
+    append_copy(h, entry);
+}
+
+void history_append(struct history *h, const struct history_note *note, const struct tcpfsm_outcome *out)
+{
+    struct history_entry entry = {
+        .time_ns = note->time_ns, .frame = note->frame, .layer = note->layer,
+        .confirmed0 = note->confirmed[0] & 1, .confirmed1 = note->confirmed[1] & 1,
+        .client = note->client & 1, .local = note->local & 1, .local_by = note->local_by & 7,
+        .midstream = note->midstream & 1, .opened = out->opened, .closed_by = note->closed_by & 7,
+    };
+    const uint32_t before = h->count;
+
+    if (before == 0) {
+        h->initial[0] = out->end[0].previous;
+        h->initial[1] = out->end[1].previous;
+    }
+    entry.state0 = state_before(h, before, 0) & 0xf;
+    entry.state1 = state_before(h, before, 1) & 0xf;
+    entry.since0 = since_before(h, before, 0) & HISTORY_UNSEEN;
+    entry.since1 = since_before(h, before, 1) & HISTORY_UNSEEN;
+    for (unsigned i = 0; i < 2; i++) {
+        const unsigned end = note->sender ^ i;
+        const struct tcpfsm_change *change = &out->end[end];
+        for (unsigned n = 0; n < change->count; n++)
+            append_step(h, &entry, end, change->state[n], change->event[n]);
+    }
+    if (h->count == before && (before == 0 || !shows_the_same(&h->entry[before - 1], &entry)))
+        append_copy(h, &entry);
+}
+
+void history_inherit(struct history *h, const struct history *old)
+{
+    if (old->count == 0)
+        return;
+    const struct history_entry last = old->entry[old->count - 1];
+    const uint32_t since[2] = { last.since0, last.since1 };
+    const unsigned earlier = since[1] < since[0];
+    struct history_entry taken = last;
+
+    taken.event = TCP_EV_NONE;
+    taken.opened = 0;
+    taken.since0 = taken.since1 = HISTORY_UNSEEN;
+    for (unsigned i = 0; i < 2; i++) {
+        const unsigned end = earlier ^ i;
+        if (since[end] == HISTORY_UNSEEN)
+            continue;
+        taken.time_ns = old->entry[since[end]].time_ns;
+        taken.frame = old->entry[since[end]].frame;
+        taken.layer = old->entry[since[end]].layer;
+        if (end)
+            taken.since1 = h->count & HISTORY_UNSEEN;
+        else
+            taken.since0 = h->count & HISTORY_UNSEEN;
+        append_copy(h, &taken);
+    }
+    if (h->count == 0)
+        append_copy(h, &taken);
 }
 
 static bool is_after(const struct history_entry *e, uint32_t frame, uint8_t layer)
@@ -28,10 +144,13 @@ static bool is_after(const struct history_entry *e, uint32_t frame, uint8_t laye
     return e->frame > frame || (e->frame == frame && e->layer > layer);
 }
 
-bool history_find(const struct history *h, uint32_t frame, uint8_t layer, struct history_entry *found)
+/* The number of entries that are not after the segment. */
+static uint32_t count_up_to(const struct history *h, uint32_t frame, uint8_t layer)
 {
-    uint32_t low = 0, high = h->count; /* entries below low are not after the segment, from high on they are */
+    uint32_t low = 0, high = h->count;
 
+    if (high > 0 && !is_after(&h->entry[high - 1], frame, layer))
+        return high; /* on the first pass always */
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
         if (is_after(&h->entry[middle], frame, layer))
@@ -39,13 +158,75 @@ bool history_find(const struct history *h, uint32_t frame, uint8_t layer, struct
         else
             low = middle + 1;
     }
-    if (low == 0)
-        return false;
+    return low;
+}
 
-    *found = h->entry[low - 1];
-    if (found->frame != frame || found->layer != layer) {
-        found->end[0].previous = found->end[0].state;
-        found->end[1].previous = found->end[1].state;
+static void view_end(struct history_view *view, unsigned end, const struct history_entry *shown)
+{
+    const struct history *h = view->history;
+    struct history_end *v = &view->end[end];
+    const uint32_t since = since_of(shown, end);
+
+    v->state = state_of(shown, end);
+    v->previous = view->count ? state_before(h, view->first, end) : v->state;
+    v->confirmed = end ? shown->confirmed1 : shown->confirmed0;
+    v->event = TCP_EV_NONE;
+    v->since_frame = 0;
+    v->since_ns = 0;
+    if (since != HISTORY_UNSEEN) {
+        const struct history_entry *entered = &h->entry[since];
+        v->since_frame = entered->frame;
+        v->since_ns = entered->time_ns;
+        if (entered->end == end)
+            v->event = entered->event;
     }
+}
+
+bool history_find(const struct history *h, uint32_t frame, uint8_t layer, struct history_view *view)
+{
+    const uint32_t after = count_up_to(h, frame, layer);
+
+    if (after == 0)
+        return false;
+    const struct history_entry *shown = &h->entry[after - 1];
+
+    view->history = h;
+    view->first = after;
+    while (view->first > 0 && h->entry[view->first - 1].frame == frame && h->entry[view->first - 1].layer == layer)
+        view->first--;
+    view->count = after - view->first;
+    view_end(view, 0, shown);
+    view_end(view, 1, shown);
+    view->client = shown->client;
+    view->local = shown->local;
+    view->local_by = shown->local_by;
+    view->midstream = shown->midstream;
+    view->opened = view->count && shown->opened;
+    view->closed_by = shown->closed_by;
     return true;
+}
+
+bool history_step(const struct history_view *view, uint32_t n, struct history_step *step)
+{
+    const struct history *h = view->history;
+    const uint32_t index = view->first + n;
+    const struct history_entry *e = &h->entry[index];
+    const uint32_t entered = since_before(h, index, e->end);
+
+    if (e->event == TCP_EV_NONE)
+        return false;
+    step->end = e->end;
+    step->event = e->event;
+    step->left = state_before(h, index, e->end);
+    step->entered = state_of(e, e->end);
+    step->has_dwell = entered != HISTORY_UNSEEN && since_of(e, e->end) == index;
+    step->dwell_ns = step->has_dwell ? history_elapsed_ns(h->entry[entered].time_ns, e->time_ns) : 0;
+    return true;
+}
+
+int64_t history_elapsed_ns(int64_t from_ns, int64_t to_ns)
+{
+    if (to_ns <= from_ns)
+        return 0;
+    return from_ns < 0 && to_ns > INT64_MAX + from_ns ? INT64_MAX : to_ns - from_ns;
 }

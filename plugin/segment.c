@@ -46,6 +46,18 @@ static void read_options(tvbuff_t *tvb, int end, struct tcpfsm_segment *seg)
     }
 }
 
+int64_t segment_time_ns(const packet_info *pinfo)
+{
+    const int64_t second_ns = 1000000000, most_s = INT64_MAX / second_ns - 1;
+    int64_t secs = pinfo->abs_ts.secs, nsecs = pinfo->abs_ts.nsecs;
+
+    if (secs > most_s || secs < -most_s) {
+        secs = secs > 0 ? most_s : -most_s;
+        nsecs = 0;
+    }
+    return secs * second_ns + nsecs;
+}
+
 bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment *seg)
 {
     const int captured = (int)tvb_captured_length(tvb);
@@ -58,7 +70,7 @@ bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment
         return false;
 
     *seg = (struct tcpfsm_segment){
-        .time_us = (int64_t)pinfo->abs_ts.secs * 1000000 + pinfo->abs_ts.nsecs / 1000,
+        .time_us = segment_time_ns(pinfo) / 1000,
         .seq = tvb_get_ntohl(tvb, 4),
         .ack = tvb_get_ntohl(tvb, 8),
         .flags = tvb_get_uint8(tvb, 13),

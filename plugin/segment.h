@@ -16,4 +16,7 @@
  */
 bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment *seg);
 
+/* When the frame was captured, nanoseconds since 1970; times too far off for that are brought to its ends. */
+int64_t segment_time_ns(const packet_info *pinfo);
+
 #endif

@@ -26,8 +26,12 @@ FIELDS = {
     **{f"tcpstate.{role}": "FT_UINT8" for role in ROLES},
     **{f"tcpstate.{role}.str": "FT_STRING" for role in ROLES},
     **{f"tcpstate.{end}.{what}": "FT_UINT8" for end in ENDS
-       for what in ("previous", "entered", "left")},
+       for what in ("previous", "entered", "left", "event")},
     **{f"tcpstate.{end}.confirmed": "FT_BOOLEAN" for end in ENDS},
+    **{f"tcpstate.{end}.since": "FT_FRAMENUM" for end in ENDS},
+    **{f"tcpstate.{end}.{what}": "FT_RELATIVE_TIME" for end in ENDS
+       for what in ("duration", "dwell")},
+    "tcpstate.closed_by": "FT_UINT8",
     "tcpstate.local.by": "FT_UINT8",
     "tcpstate.transition": "FT_BOOLEAN",
     "tcpstate.midstream": "FT_BOOLEAN",
@@ -92,12 +96,26 @@ class Filters(unittest.TestCase):
         rows = self.tshark.fields(FIGURE_12, [f"tcpstate.{role}" for role in ROLES])
         self.assertEqual(rows[4], ["6", "7", "6", "7", "7", "6"])
 
+    def test_closed_by(self):
+        """On the last frame; who it was is in the captures' own description."""
+        for name, closer in (("client-closes-first", 1), ("server-closes-first", 2),
+                             ("simultaneous-close", 3), ("client-aborts", 4), ("server-aborts", 5),
+                             ("refused", 6), ("abort-in-close-wait", 1)):
+            rows = self.tshark.fields(CLOSE.with_name(f"{name}.pcap"), ["tcpstate.closed_by"])
+            self.assertEqual(rows[-1], [str(closer)], name)
+
     def test_expressions(self):
         for expression, expected in (
                 ("tcpstate", list(range(1, 8))),
                 ("tcpstate.local.str == TIME_WAIT", [6, 7]),
                 ('tcpstate.remote.str contains "WAIT"', [4, 5]),
                 ("tcpstate.remote.entered == CLOSE_WAIT", [4]),
+                ('tcpstate.remote.event == "rcv FIN"', [4]),
+                ('tcpstate.local.event == "rcv ACK of FIN"', [5]),
+                ("tcpstate.remote.since == 4", [4, 5]),
+                ("tcpstate.remote.duration > 0 and tcpstate.remote == CLOSE_WAIT", [5]),
+                ("tcpstate.remote.left == CLOSE_WAIT and tcpstate.remote.dwell > 0", [6]),
+                ('tcpstate.closed_by == "client"', [4, 5, 6, 7]),
                 ("tcpstate.remote.left == CLOSE_WAIT", [6]),
                 ("tcpstate.remote.previous == CLOSE_WAIT", [5, 6]),
                 ("tcpstate.local.entered == FIN_WAIT_1", [4]),
@@ -123,7 +141,8 @@ class Filters(unittest.TestCase):
     def test_fields_for_every_row(self):
         """Each field has a value where it must have one, and none elsewhere."""
         rows = self.tshark.fields(FIGURE_12, sorted(FIELDS))
-        optional = re.compile(r"entered|left|transition|midstream")
+        optional = re.compile(
+            r"entered|left|event|dwell|since|duration|closed_by|transition|midstream")
         for row in rows:
             for name, value in zip(sorted(FIELDS), row, strict=True):
                 if not optional.search(name):

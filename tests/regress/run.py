@@ -19,6 +19,7 @@ import sys
 import unittest
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -41,6 +42,7 @@ class Layer:
     destination: str
     tcp: dict                                   # Wireshark's fields, by name
     shown: dict = field(default_factory=dict)   # the plugin's fields, by name; none: no state
+    steps: dict = field(default_factory=dict)   # by end: its transitions, dicts by last word
     labels: list = field(default_factory=list)  # (name, text) of the plugin's visible items
 
     def segment(self):
@@ -62,6 +64,8 @@ def _value(item):
     return {"True": "1", "False": "0"}.get(item.get("show"), item.get("show"))
 
 
+# What there is once for each transition of an end, the event first.
+STEP_FIELDS = ("event", "left", "dwell", "entered")
 BOOLEANS = ("tcpstate.transition", "tcpstate.midstream",
             *(f"{end}.confirmed" for end in ENDS))
 
@@ -83,10 +87,17 @@ def _take(layer, item):
         name = each.get("name")
         if not name.startswith("tcpstate."):
             continue
-        if name in layer.shown:
-            raise AssertionError(f"frame {layer.frame}: {name} twice on one segment")
         value = _value(each)
-        layer.shown[name] = value == "1" if name in BOOLEANS else value
+        end, _, word = name.rpartition(".")
+        if word in STEP_FIELDS:
+            steps = layer.steps.setdefault(end, [])
+            if word == "event":
+                steps.append({"text": each.get("showname")})
+            steps[-1][word] = value
+        elif name in layer.shown:
+            raise AssertionError(f"frame {layer.frame}: {name} twice on one segment")
+        else:
+            layer.shown[name] = value == "1" if name in BOOLEANS else value
         if each.get("hide") != "yes":
             layer.labels.append((name, each.get("showname")))
 
@@ -132,8 +143,9 @@ def table(layers):
         about += f"  {layer.segment()}"
         ends = []
         for end in ENDS:
-            before = layer.shown.get(f"{end}.left")
-            ends.append((state_name(before) + " → " if before else "") + layer.end(end))
+            before = state_name(layer.shown[f"{end}.previous"])
+            ends.append((before + " → " if before != layer.shown[f"{end}.str"] else "")
+                        + layer.end(end))
         by = next(text.rpartition(": ")[2].partition(" (")[0] for name, text in layer.labels
                   if name == "tcpstate.local.by")
         rows.append((str(layer.frame), about, *ends, by,
@@ -175,23 +187,61 @@ class Regress(unittest.TestCase):
         for layer in self.layers:
             with self.subTest(frame=layer.frame):
                 if layer.shown:
-                    self.check_fields(layer.shown)
+                    self.check_fields(layer.shown, layer.steps)
 
-    def check_fields(self, shown):
+    def check_fields(self, shown, steps):
         for end in ENDS + tuple(f"tcpstate.{role}" for role in ("client", "server", "src", "dst")):
             self.assertEqual(state_name(shown[end]), shown[f"{end}.str"])
         both = sorted(shown[end] for end in ENDS)
         self.assertEqual(sorted([shown["tcpstate.client"], shown["tcpstate.server"]]), both)
         self.assertEqual(sorted([shown["tcpstate.src"], shown["tcpstate.dst"]]), both)
         for end in ENDS:
-            changed = shown[end] != shown[f"{end}.previous"]
-            self.assertEqual(shown.get(f"{end}.entered"), shown[end] if changed else None)
-            self.assertEqual(shown.get(f"{end}.left"),
-                             shown[f"{end}.previous"] if changed else None)
+            state = shown[f"{end}.previous"]
+            for step in steps.get(end, []):
+                self.assertEqual(step["left"], state)
+                self.assertNotEqual(step["entered"], state)
+                self.assertNotEqual(step["event"], "0")
+                state = step["entered"]
+            self.assertEqual(state, shown[end])
+            self.assertEqual(f"{end}.since" in shown, f"{end}.duration" in shown)
             self.assertIn(shown[f"{end}.confirmed"], (True, False))
-        self.assertEqual(shown.get("tcpstate.transition", False),
-                         any(f"{end}.entered" in shown for end in ENDS))
+        self.assertEqual(shown.get("tcpstate.transition", False), bool(steps))
         self.assertIn("tcpstate.local.by", shown)
+
+    def test_1_since_duration_and_dwell(self):
+        """Computed again here, from the transitions and the frames' time stamps alone."""
+        times = {int(frame): Decimal(time) for frame, time in
+                 self.tshark.fields(self.capture, ["frame.number", "frame.time_epoch"])}
+        periods = {}    # by end and peer: (state, frame in which it began), latest last
+        for layer in layers_of(self.tshark, self.capture, SENDER_IS_LOCAL):
+            if not layer.shown or layer.source == layer.destination:
+                continue
+            now = times[layer.frame]
+            for name, end in zip(ENDS, ((layer.source, layer.destination),
+                                        (layer.destination, layer.source))):
+                held = periods.setdefault(end, [(layer.shown[f"{name}.previous"], None)])
+                for step in layer.steps.get(name, []):
+                    self.check_dwell(layer.frame, step, held, times)
+                state, since = held[-1]
+                self.assertEqual((layer.shown[name], layer.shown.get(f"{name}.since")),
+                                 (state, since and str(since)), f"frame {layer.frame} {end}")
+                if since:
+                    self.assertEqual(Decimal(layer.shown[f"{name}.duration"]),
+                                     max(now - times[since], 0), f"frame {layer.frame} {end}")
+
+    def check_dwell(self, frame, step, held, times):
+        """Hold one transition against the periods of its end, and add to these."""
+        state, since = held[-1]
+        if "evidence" in step["text"]:  # that period was an error: back to the state before it
+            earlier = [n for n, (was, _) in enumerate(held) if was == step["entered"]][-1:]
+            if earlier:
+                del held[earlier[0] + 1:]
+                self.assertNotIn("dwell", step, f"frame {frame}")
+                return
+        dwell = max(times[frame] - times[since], 0) if since else None
+        shown = step.get("dwell")
+        self.assertEqual(shown and Decimal(shown), dwell, f"frame {frame}, left {state}")
+        held.append((step["entered"], frame))
 
     def test_1_local_end_is_decided_once(self):
         """Only a SYN that opens a connection anew may change how the local end was told."""

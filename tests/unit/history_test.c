@@ -5,9 +5,8 @@
  */
 #include "history.h"
 
-#include "tcpfsm.h"
-
 #include <stdio.h>
+#include <string.h>
 
 static int failures;
 
@@ -19,56 +18,172 @@ static int failures;
         } \
     } while (0)
 
-/* Client and server states after a segment, and what they were before it. */
-static struct history_entry entry(uint32_t frame, uint8_t layer, uint8_t before, uint8_t after)
+#define SECOND INT64_C(1000000000)
+#define ROOM 64
+
+/* What the machine said of one segment, being put together. */
+struct script {
+    struct history h;
+    struct history_entry room[ROOM];
+    struct tcpfsm_outcome out;
+    uint8_t state[2];
+};
+
+static void begin(struct script *s, uint8_t state0, uint8_t state1)
 {
-    return (struct history_entry){ .frame = frame, .layer = layer,
-                                   .end = { { after, before, 1 }, { TCP_ESTABLISHED, TCP_ESTABLISHED, 1 } } };
+    memset(s, 0, sizeof *s);
+    s->h.entry = s->room;
+    s->h.capacity = ROOM;
+    s->state[0] = s->out.end[0].previous = state0;
+    s->state[1] = s->out.end[1].previous = state1;
 }
 
-static void append(struct history *h, struct history_entry e)
+/* A transition of an end on the segment that is to be written next. */
+static void step(struct script *s, unsigned end, uint8_t state, uint8_t event)
 {
-    CHECK(!history_is_full(h));
-    history_append(h, &e);
+    struct tcpfsm_change *change = &s->out.end[end];
+    change->state[change->count] = s->state[end] = state;
+    change->event[change->count++] = event;
 }
 
-/* Checks the first end's state on a segment. */
-static void expect(const struct history *h, uint32_t frame, uint8_t layer, uint8_t before, uint8_t after)
+static void write_segment(struct script *s, uint32_t frame, uint8_t layer, int64_t time_ns, unsigned confirmed)
 {
-    struct history_entry found;
-    CHECK(history_find(h, frame, layer, &found));
-    CHECK(found.end[0].previous == before);
-    CHECK(found.end[0].state == after);
+    const struct history_note note = { .time_ns = time_ns, .frame = frame, .layer = layer,
+                                       .confirmed = { confirmed & 1, confirmed >> 1 & 1 } };
+    history_append(&s->h, &note, &s->out);
+    memset(&s->out, 0, sizeof s->out);
+    s->out.end[0].previous = s->state[0];
+    s->out.end[1].previous = s->state[1];
+}
+
+/* Checks an end's states on a segment, and the frame since which it is in the later one. */
+static void expect(const struct history *h, uint32_t frame, uint8_t layer, unsigned end, uint8_t before, uint8_t after,
+                   uint32_t since)
+{
+    struct history_view v;
+    CHECK(history_find(h, frame, layer, &v));
+    if (v.end[end].previous != before || v.end[end].state != after || v.end[end].since_frame != since) {
+        printf("frame %u layer %u end %u: %u -> %u since %u, expected %u -> %u since %u\n", frame, layer, end,
+               v.end[end].previous, v.end[end].state, v.end[end].since_frame, before, after, since);
+        failures++;
+    }
+}
+
+static void test_lookup(void)
+{
+    struct script s;
+    struct history_view v;
+
+    begin(&s, TCP_ESTABLISHED, TCP_ESTABLISHED);
+    CHECK(!history_find(&s.h, 1, 0, &v));
+    step(&s, 0, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+    write_segment(&s, 10, 3, 0, 3);
+    write_segment(&s, 11, 3, 0, 3); /* nothing new: not kept */
+    CHECK(s.h.count == 1);
+    step(&s, 0, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN); /* two segments in one frame */
+    write_segment(&s, 20, 3, 0, 3);
+    step(&s, 0, TCP_TIME_WAIT, TCP_EV_RCV_FIN);
+    write_segment(&s, 20, 5, 0, 3);
+    write_segment(&s, 30, 3, 0, 2); /* the state stays, its proof does not: kept */
+    CHECK(s.h.count == 4);
+
+    CHECK(!history_find(&s.h, 9, 3, &v));
+    CHECK(!history_find(&s.h, 10, 2, &v));
+    expect(&s.h, UINT32_MAX, UINT8_MAX, 0, TCP_TIME_WAIT, TCP_TIME_WAIT, 20);
+    expect(&s.h, 20, 5, 0, TCP_FIN_WAIT_2, TCP_TIME_WAIT, 20);
+    expect(&s.h, 20, 4, 0, TCP_FIN_WAIT_2, TCP_FIN_WAIT_2, 20);
+    expect(&s.h, 20, 3, 0, TCP_FIN_WAIT_1, TCP_FIN_WAIT_2, 20);
+    expect(&s.h, 19, 3, 0, TCP_FIN_WAIT_1, TCP_FIN_WAIT_1, 10);
+    expect(&s.h, 10, 3, 0, TCP_ESTABLISHED, TCP_FIN_WAIT_1, 10);
+    expect(&s.h, 10, 9, 0, TCP_FIN_WAIT_1, TCP_FIN_WAIT_1, 10);
+    expect(&s.h, 30, 3, 1, TCP_ESTABLISHED, TCP_ESTABLISHED, 0); /* older than the capture */
+    CHECK(history_find(&s.h, 29, 0, &v) && v.end[0].confirmed == 1 && v.count == 0);
+    CHECK(history_find(&s.h, 30, 3, &v) && v.end[0].confirmed == 0 && v.count == 1);
+}
+
+/* LISTEN -> SYN_RCVD -> ESTABLISHED on one segment loses no step. */
+static void test_steps(void)
+{
+    struct script s;
+    struct history_view v;
+    struct history_step got;
+
+    begin(&s, TCP_SYN_SENT, TCP_LISTEN);
+    step(&s, 1, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+    step(&s, 1, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
+    write_segment(&s, 1, 0, 5 * SECOND, 0);
+    CHECK(history_find(&s.h, 1, 0, &v) && v.count == 2);
+    CHECK(history_step(&v, 0, &got) && got.end == 1 && got.left == TCP_LISTEN && got.entered == TCP_SYN_RCVD);
+    CHECK(got.event == TCP_EV_RCV_SYN && !got.has_dwell);
+    CHECK(history_step(&v, 1, &got) && got.left == TCP_SYN_RCVD && got.entered == TCP_ESTABLISHED);
+    CHECK(got.event == TCP_EV_RCV_ACK_OF_SYN && got.has_dwell && got.dwell_ns == 0);
+    expect(&s.h, 1, 0, 1, TCP_LISTEN, TCP_ESTABLISHED, 1);
+
+    step(&s, 1, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN);
+    write_segment(&s, 2, 0, 7 * SECOND, 0);
+    CHECK(history_find(&s.h, 2, 0, &v) && history_step(&v, 0, &got) && got.dwell_ns == 2 * SECOND);
+    step(&s, 1, TCP_LAST_ACK, TCP_EV_SND_FIN);
+    write_segment(&s, 3, 0, 6 * SECOND, 0); /* time runs backwards: never negative */
+    CHECK(history_find(&s.h, 3, 0, &v) && history_step(&v, 0, &got) && got.has_dwell && got.dwell_ns == 0);
+    write_segment(&s, 4, 0, 0, 1); /* an entry, but no transition */
+    CHECK(history_find(&s.h, 4, 0, &v) && v.count == 1 && !history_step(&v, 0, &got));
+}
+
+/* A proof that an assumption was wrong: the state was never left, and has lasted since it was entered. */
+static void test_correction(void)
+{
+    struct script s;
+    struct history_view v;
+    struct history_step got;
+
+    begin(&s, TCP_CLOSED, TCP_LISTEN);
+    step(&s, 1, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+    write_segment(&s, 1, 0, 1 * SECOND, 0);
+    step(&s, 1, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
+    write_segment(&s, 2, 0, 2 * SECOND, 0);
+    step(&s, 1, TCP_SYN_RCVD, TCP_EV_SYN_ACK_REPEATED);
+    write_segment(&s, 3, 0, 3 * SECOND, 2);
+    expect(&s.h, 3, 0, 1, TCP_ESTABLISHED, TCP_SYN_RCVD, 1);
+    CHECK(history_find(&s.h, 3, 0, &v) && v.end[1].since_ns == SECOND);
+    CHECK(history_step(&v, 0, &got) && got.event == TCP_EV_SYN_ACK_REPEATED && !got.has_dwell);
+    step(&s, 1, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
+    write_segment(&s, 4, 0, 4 * SECOND, 0);
+    CHECK(history_find(&s.h, 4, 0, &v) && history_step(&v, 0, &got) && got.dwell_ns == 3 * SECOND);
+}
+
+/* The same ports again: the new connection begins with what the old one left. */
+static void test_inheritance(void)
+{
+    struct script old, s;
+    struct history_view v;
+    struct history_step got;
+
+    begin(&old, TCP_CLOSING, TCP_LAST_ACK);
+    step(&old, 1, TCP_CLOSED, TCP_EV_RCV_ACK_OF_FIN);
+    write_segment(&old, 7, 0, 70 * SECOND, 0);
+    step(&old, 0, TCP_TIME_WAIT, TCP_EV_RCV_ACK_OF_FIN);
+    write_segment(&old, 8, 0, 80 * SECOND, 0);
+
+    begin(&s, TCP_TIME_WAIT, TCP_CLOSED);
+    history_inherit(&s.h, &old.h);
+    step(&s, 0, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+    s.out.opened = true;
+    write_segment(&s, 9, 0, 95 * SECOND, 0);
+    expect(&s.h, 9, 0, 0, TCP_TIME_WAIT, TCP_SYN_RCVD, 9);
+    expect(&s.h, 9, 0, 1, TCP_CLOSED, TCP_CLOSED, 7);
+    CHECK(history_find(&s.h, 9, 0, &v) && v.opened && v.count == 1);
+    CHECK(history_step(&v, 0, &got) && got.has_dwell && got.dwell_ns == 15 * SECOND);
+    CHECK(history_find(&s.h, 10, 0, &v) && !v.opened);
 }
 
 int main(void)
 {
-    struct history_entry room[4];
-    struct history h = { .entry = room, .capacity = 4 };
-    struct history_entry found;
-
-    CHECK(!history_find(&h, 1, 0, &found));
-
-    append(&h, entry(10, 3, TCP_ESTABLISHED, TCP_FIN_WAIT_1));
-    append(&h, entry(11, 3, TCP_FIN_WAIT_1, TCP_FIN_WAIT_1)); /* nothing new: not kept */
-    CHECK(h.count == 1);
-    append(&h, entry(20, 3, TCP_FIN_WAIT_1, TCP_FIN_WAIT_2)); /* two segments in one frame */
-    append(&h, entry(20, 5, TCP_FIN_WAIT_2, TCP_TIME_WAIT));
-    struct history_entry doubtful = entry(30, 3, TCP_TIME_WAIT, TCP_TIME_WAIT);
-    doubtful.end[0].confirmed = 0; /* the state stays, its proof does not: kept */
-    append(&h, doubtful);
-    CHECK(h.count == 4 && history_is_full(&h));
-
-    CHECK(!history_find(&h, 9, 3, &found));
-    CHECK(!history_find(&h, 10, 2, &found));
-    expect(&h, UINT32_MAX, UINT8_MAX, TCP_TIME_WAIT, TCP_TIME_WAIT);
-    expect(&h, 20, 5, TCP_FIN_WAIT_2, TCP_TIME_WAIT);
-    expect(&h, 20, 4, TCP_FIN_WAIT_2, TCP_FIN_WAIT_2);
-    expect(&h, 20, 3, TCP_FIN_WAIT_1, TCP_FIN_WAIT_2);
-    expect(&h, 19, 3, TCP_FIN_WAIT_1, TCP_FIN_WAIT_1);
-    expect(&h, 10, 3, TCP_ESTABLISHED, TCP_FIN_WAIT_1);
-    expect(&h, 10, 9, TCP_FIN_WAIT_1, TCP_FIN_WAIT_1);
-    CHECK(history_find(&h, 29, 0, &found) && found.end[0].confirmed == 1);
-    CHECK(history_find(&h, 30, 3, &found) && found.end[0].confirmed == 0);
+    CHECK(sizeof(struct history_entry) == 24);
+    CHECK(history_elapsed_ns(INT64_MIN, INT64_MAX) == INT64_MAX);
+    CHECK(history_elapsed_ns(5, 3) == 0 && history_elapsed_ns(3, 5) == 2);
+    test_lookup();
+    test_steps();
+    test_correction();
+    test_inheritance();
     return failures != 0;
 }

@@ -1,0 +1,41 @@
+/* closer.c
+ * Who ended the connection.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "closer.h"
+
+/* Its FIN left before it had the peer's. (In an earlier state, what is known of a FIN is of an older incarnation.) */
+static bool closed_first(const struct tcpfsm_end *e)
+{
+    return e->knows_fin && e->fin_uncovered && (e->state == TCP_CLOSED || e->state >= TCP_FIN_WAIT_1);
+}
+
+/* The end was reset by its peer, or said so itself. */
+static bool was_reset(const struct tcpfsm_end *e)
+{
+    return e->by_rst && (e->state == TCP_CLOSED || e->state == TCP_LISTEN);
+}
+
+static bool did_reset(const struct tcpfsm_end *e)
+{
+    return e->sent_rst && e->state == TCP_CLOSED;
+}
+
+enum tcp_closer tcpfsm_closer(const struct tcpfsm *m, enum tcp_closer before)
+{
+    const struct tcpfsm_end *client = &m->end[m->client], *server = &m->end[!m->client];
+
+    if (closed_first(client))
+        return closed_first(server) ? TCP_CLOSER_SIMULTANEOUS : TCP_CLOSER_CLIENT;
+    if (closed_first(server))
+        return TCP_CLOSER_SERVER;
+    if (was_reset(client) && client->live == TCP_SYN_SENT)
+        return TCP_CLOSER_REFUSED;
+
+    const bool by_server = was_reset(client) || did_reset(server);
+    const bool by_client = was_reset(server) || did_reset(client);
+    if (by_server && by_client && before != TCP_CLOSER_NONE)
+        return before;
+    return by_server ? TCP_CLOSER_RESET_BY_SERVER : by_client ? TCP_CLOSER_RESET_BY_CLIENT : TCP_CLOSER_NONE;
+}
