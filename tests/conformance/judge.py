@@ -202,8 +202,8 @@ def _is_close_told_early(view, frame, shown, told, confirmed):
 
 
 def _is_dropped(view, frame, shown, told, confirmed):
-    """The peer's FIN or RST counts as received in order, but the kernel had thrown away, for want of
-    room, what it then asks for once more."""
+    """The peer's FIN or RST counts as received in order, but the kernel had thrown away, for want
+    of room, what it then asks for once more."""
     by_rst = shown == "CLOSED" and frame.has(RST) and frame.sender != view.host
     if confirmed or not (by_rst or shown in _WITH_FIN_OF_PEER) or told[-1] in _WITH_FIN_OF_PEER:
         return False
@@ -370,8 +370,8 @@ def judge_final(view):
 def _is_elsewhere(view):
     """Whether something was captured only here or only at the host, lost on the wire or put on it:
     what the host has not acknowledged, or since the latest segment of the host in this capture; an
-    acknowledgement of more than any that came to the host; or a FIN of the host's, so that its order
-    after or before the peer's cannot be told."""
+    acknowledgement of more than any that came to the host; or a FIN of the host's, so that its
+    order after or before the peer's cannot be told."""
     latest = view.last_own[view.frames[-1].number]
     since_s = latest.time_s if latest else 0.0
     departed_s = max((f.time_s for f in view.own if latest and f.identity == latest.identity

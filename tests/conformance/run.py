@@ -47,6 +47,7 @@ NEAR_ENOUGH = 0.995    # share of right states of hosts that captured
 RECORDING_S = 60       # the longest that a recording may take
 POLL_EVERY_S = 0.002   # more seldom than for a recording alone, for many share the processors
 LARGEST_GAP_S = 0.020  # between two polls; the wire's delay is as long. Else it is recorded anew.
+AT_ONCE = 40           # recordings read by one sharkd, which keeps 12 MB of each capture for good
 ROUNDS = 3             # of which the later are for what the polls of the earlier could not follow
 
 _fork = multiprocessing.get_context("fork")
@@ -178,7 +179,8 @@ def _compare_some(recordings):
 def compare_all(recordings):
     """Compare recordings, print what differs and the figures. Gives whether all is well."""
     processors = len(os.sched_getaffinity(0))
-    shares = [list(recordings.items())[i::processors] for i in range(processors)]
+    waiting = list(recordings.items())
+    shares = [waiting[i:i + AT_ONCE] for i in range(0, len(waiting), AT_ONCE)]
     summary = compare.Summary()
     differ = []
     with concurrent.futures.ProcessPoolExecutor(processors, _fork) as pool:
