@@ -16,6 +16,7 @@ struct connection {
     struct tcpfsm machine;  /* moved on the first pass only */
     struct history history;
     address  address0;      /* of end 0; set only where the ports do not tell the ends apart */
+    uint32_t pair;          /* number of the pair of sockets: an incarnation takes over that of the one before */
     uint16_t port0;         /* of end 0 */
     uint8_t  local : 1;     /* index of the local end */
     uint8_t  local_by : 3;  /* enum local_by */
@@ -56,6 +57,8 @@ static struct connection *connection_new(int proto, conversation_t *conv, conver
         make_room(&c->history, HISTORY_INHERITED);
         history_inherit(&c->history, &old->history);
     } else {
+        static uint32_t pairs;
+        c->pair = pairs++;
         c->port0 = (uint16_t)pinfo->srcport;
         if (pinfo->srcport == pinfo->destport)
             copy_address_wmem(wmem_file_scope(), &c->address0, &pinfo->src);
@@ -113,6 +116,7 @@ bool connection_view(int proto, conversation_t *conv, const packet_info *pinfo, 
     if (!c || !history_find(&c->history, pinfo->num, layer, &view->shown))
         return false;
     view->src = sender_of(c, pinfo);
+    view->pair = c->pair;
     view->local = local_endpoint == LOCAL_SENDER ? view->src : view->shown.local;
     return true;
 }

@@ -19,6 +19,7 @@ struct connection_view {
     struct history_view shown; /* by index of end */
     unsigned src;               /* index of the end that sent the segment */
     unsigned local;             /* index of the local end */
+    uint32_t pair;              /* number of the pair of sockets in this file: the same in all its incarnations */
 };
 
 /*

@@ -10,180 +10,19 @@
 #include "ws_compat.h"
 #include "packet-tcpstate.h"
 
-#include "closer.h"
-#include "connection.h"
+#include "annotation.h"
 #include "local_end.h"
 #include "segment.h"
 
 #include <epan/exceptions.h>
 #include <epan/ipproto.h>
 #include <epan/prefs.h>
-#include <epan/to_str.h>
+#include <epan/tap.h>
 
 static int proto_tcpstate;
-static int ett_tcpstate = -1;
-static int ett_end[2] = { -1, -1 };
+static int tap_tcpstate;
 static protocol_t *protocol;
 static dissector_handle_t tcp_handle;
-
-/* The fields that each of local and remote has. */
-struct end_fields {
-    int state, str, previous, entered, left, event, dwell, confirmed, since, duration;
-};
-static struct end_fields hf_local = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
-static struct end_fields hf_remote = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
-
-/* The same two states by role and by direction. */
-struct role_fields {
-    int state, str;
-};
-static struct role_fields hf_client = { -1, -1 }, hf_server = { -1, -1 };
-static struct role_fields hf_src = { -1, -1 }, hf_dst = { -1, -1 };
-
-static int hf_local_by = -1;
-static int hf_transition = -1;
-static int hf_midstream = -1;
-static int hf_closed_by = -1;
-
-static const value_string state_names[] = {
-#define TCP_STATE(number, name, section, sentence) { number, #name },
-#include "tcp_states.def"
-#undef TCP_STATE
-    { 0, NULL }
-};
-
-static const value_string event_names[] = {
-#define TCP_EVENT(number, name, notation, section, sentence) { number, notation },
-#include "tcp_events.def"
-#undef TCP_EVENT
-    { 0, NULL }
-};
-
-static const value_string closer_names[] = {
-    { TCP_CLOSER_CLIENT, "client" },
-    { TCP_CLOSER_SERVER, "server" },
-    { TCP_CLOSER_SIMULTANEOUS, "simultaneous" },
-    { TCP_CLOSER_RESET_BY_CLIENT, "reset by client" },
-    { TCP_CLOSER_RESET_BY_SERVER, "reset by server" },
-    { TCP_CLOSER_REFUSED, "refused" },
-    { 0, NULL }
-};
-
-static const char *state_name(uint8_t state)
-{
-    return val_to_str_const(state, state_names, "unknown");
-}
-
-/* ------------------------------------------------------------------ the subtree */
-
-static void add_generated(proto_item *item, bool hidden)
-{
-    proto_item_set_generated(item);
-    if (hidden)
-        proto_item_set_hidden(item);
-}
-
-static void add_role(proto_tree *tree, tvbuff_t *tvb, const struct role_fields *hf, uint8_t state)
-{
-    add_generated(proto_tree_add_uint(tree, hf->state, tvb, 0, 0, state), true);
-    add_generated(proto_tree_add_string(tree, hf->str, tvb, 0, 0, state_name(state)), true);
-}
-
-static void add_time(proto_tree *tree, tvbuff_t *tvb, int hf, int64_t time_ns)
-{
-    const nstime_t time = { .secs = (time_t)(time_ns / 1000000000), .nsecs = (int)(time_ns % 1000000000) };
-
-    add_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time), false);
-}
-
-/* The transitions of one end on this segment, in order. */
-static void add_steps(proto_tree *tree, tvbuff_t *tvb, const struct end_fields *hf, const struct history_view *shown,
-                      unsigned end)
-{
-    struct history_step step;
-
-    for (uint32_t n = 0; n < shown->count; n++) {
-        if (!history_step(shown, n, &step) || step.end != end)
-            continue;
-        add_generated(proto_tree_add_uint(tree, hf->event, tvb, 0, 0, step.event), false);
-        add_generated(proto_tree_add_uint(tree, hf->left, tvb, 0, 0, step.left), false);
-        if (step.has_dwell)
-            add_time(tree, tvb, hf->dwell, step.dwell_ns);
-        add_generated(proto_tree_add_uint(tree, hf->entered, tvb, 0, 0, step.entered), false);
-    }
-}
-
-static void add_end(proto_tree *tree, tvbuff_t *tvb, const struct end_fields *hf, int ett,
-                    const struct history_view *shown, unsigned index, int64_t now_ns)
-{
-    const struct history_end *end = &shown->end[index];
-    proto_item *item = proto_tree_add_uint(tree, hf->state, tvb, 0, 0, end->state);
-    add_generated(item, false);
-    if (!end->confirmed)
-        proto_item_append_text(item, " [assumed]");
-
-    proto_tree *subtree = proto_item_add_subtree(item, ett);
-    add_generated(proto_tree_add_string(subtree, hf->str, tvb, 0, 0, state_name(end->state)), false);
-    add_generated(proto_tree_add_uint(subtree, hf->previous, tvb, 0, 0, end->previous), false);
-    add_steps(subtree, tvb, hf, shown, index);
-    add_generated(proto_tree_add_boolean(subtree, hf->confirmed, tvb, 0, 0, end->confirmed), false);
-    if (end->since_frame) {
-        add_generated(proto_tree_add_uint(subtree, hf->since, tvb, 0, 0, end->since_frame), false);
-        add_time(subtree, tvb, hf->duration, history_elapsed_ns(end->since_ns, now_ns));
-    }
-}
-
-/* "10.9.0.1:40000 FIN_WAIT_1 → FIN_WAIT_2" */
-static const char *end_sentence(wmem_allocator_t *pool, const address *a, uint32_t port, const struct history_end *end)
-{
-    const char *host = address_to_str(pool, a);
-    const bool brackets = a->type == AT_IPv6;
-    const bool moves = end->state != end->previous;
-
-    return wmem_strdup_printf(pool, "%s%s%s:%u %s%s%s", brackets ? "[" : "", host, brackets ? "]" : "", port,
-                              moves ? state_name(end->previous) : "", moves ? " \xe2\x86\x92 " : "",
-                              state_name(end->state));
-}
-
-static bool has_transition(const struct history_view *shown)
-{
-    struct history_step step;
-
-    for (uint32_t n = 0; n < shown->count; n++) {
-        if (history_step(shown, n, &step))
-            return true;
-    }
-    return false;
-}
-
-static void add_subtree(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view)
-{
-    const struct history_view *shown = &view->shown;
-    proto_item *item = proto_tree_add_item(tree, proto_tcpstate, tvb, 0, 0, ENC_NA);
-    proto_tree *subtree = proto_item_add_subtree(item, ett_tcpstate);
-
-    proto_item_set_generated(item);
-    if (ws_tree_is_visible(tree)) {
-        const bool src_is_local = view->src == view->local;
-        const char *src = end_sentence(pinfo->pool, &pinfo->src, pinfo->srcport, &shown->end[view->src]);
-        const char *dst = end_sentence(pinfo->pool, &pinfo->dst, pinfo->destport, &shown->end[!view->src]);
-        proto_item_set_text(item, "TCP State: %s, %s", src_is_local ? src : dst, src_is_local ? dst : src);
-    }
-    const int64_t now_ns = segment_time_ns(pinfo);
-    add_end(subtree, tvb, &hf_local, ett_end[0], shown, view->local, now_ns);
-    add_end(subtree, tvb, &hf_remote, ett_end[1], shown, !view->local, now_ns);
-    add_role(subtree, tvb, &hf_client, shown->end[shown->client].state);
-    add_role(subtree, tvb, &hf_server, shown->end[!shown->client].state);
-    add_role(subtree, tvb, &hf_src, shown->end[view->src].state);
-    add_role(subtree, tvb, &hf_dst, shown->end[!view->src].state);
-    add_generated(proto_tree_add_uint(subtree, hf_local_by, tvb, 0, 0, shown->local_by), false);
-    if (has_transition(shown))
-        add_generated(proto_tree_add_boolean(subtree, hf_transition, tvb, 0, 0, true), false);
-    if (shown->closed_by != TCP_CLOSER_NONE)
-        add_generated(proto_tree_add_uint(subtree, hf_closed_by, tvb, 0, 0, shown->closed_by), false);
-    if (shown->midstream)
-        add_generated(proto_tree_add_boolean(subtree, hf_midstream, tvb, 0, 0, true), false);
-}
 
 /* ------------------------------------------------------------------ the hook */
 
@@ -239,6 +78,17 @@ static void prepare(tvbuff_t *tvb, packet_info *pinfo, struct hooked *h)
     }
 }
 
+static void tell_listeners(packet_info *pinfo, const struct hooked *h, const struct connection_view *view)
+{
+    struct tcpstate_tap *said = wmem_new(pinfo->pool, struct tcpstate_tap);
+
+    *said = (struct tcpstate_tap){
+        .view = *view, .seg = h->seg, .src = pinfo->src, .dst = pinfo->dst,
+        .srcport = (uint16_t)pinfo->srcport, .destport = (uint16_t)pinfo->destport,
+    };
+    tap_queue_packet(tap_tcpstate, pinfo, said);
+}
+
 static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const struct hooked *h)
 {
     const struct endpoints inner = endpoints_of(pinfo);
@@ -249,10 +99,13 @@ static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const 
         if (!pinfo->fd->visited)
             connection_segment(proto_tcpstate, conv, h->before, pinfo, h->layer, &h->seg);
         struct connection_view view;
-        /* referenced: by a filter, a column, an output or a reader; else nobody looks */
-        if (tree && proto_field_is_referenced(tree, proto_tcpstate)
-            && connection_view(proto_tcpstate, conv, pinfo, h->layer, &view))
-            add_subtree(tree, tvb, pinfo, &view);
+        const bool wanted = annotation_is_wanted(tree), tapped = have_tap_listener(tap_tcpstate);
+        if ((wanted || tapped) && connection_view(proto_tcpstate, conv, pinfo, h->layer, &view)) {
+            if (wanted)
+                annotation_add(tree, tvb, pinfo, &view);
+            if (tapped)
+                tell_listeners(pinfo, h, &view);
+        }
     }
     set_endpoints(pinfo, &inner);
 }
@@ -305,70 +158,11 @@ static void register_preferences(void)
         10, &connection_time_wait_s);
 }
 
-#define STATE_FIELD(hf, name, abbrev, blurb) \
-    { &(hf), { name, abbrev, FT_UINT8, BASE_DEC, VALS(state_names), 0x0, blurb, HFILL } }
-#define STRING_FIELD(hf, name, abbrev, blurb) \
-    { &(hf), { name, abbrev, FT_STRING, BASE_NONE, NULL, 0x0, blurb, HFILL } }
-#define FLAG_FIELD(hf, name, abbrev, blurb) \
-    { &(hf), { name, abbrev, FT_BOOLEAN, BASE_NONE, NULL, 0x0, blurb, HFILL } }
-
-#define NAMED_FIELD(hf, name, abbrev, names, blurb) \
-    { &(hf), { name, abbrev, FT_UINT8, BASE_DEC, VALS(names), 0x0, blurb, HFILL } }
-#define TIME_FIELD(hf, name, abbrev, blurb) \
-    { &(hf), { name, abbrev, FT_RELATIVE_TIME, BASE_NONE, NULL, 0x0, blurb, HFILL } }
-
-#define END_FIELDS(hf, abbrev, end) \
-    STATE_FIELD((hf).state, "State of the " end " end", abbrev, \
-        "State of the " end " end after this segment (RFC 9293 section 3.3.2), by the names and numbers of TCPSTATE.") \
-    , STRING_FIELD((hf).str, "Name", abbrev ".str", \
-        "Name of the state of the " end " end after this segment, for outputs that print numbers otherwise.") \
-    , STATE_FIELD((hf).previous, "Previous state", abbrev ".previous", \
-        "State of the " end " end before this segment.") \
-    , STATE_FIELD((hf).entered, "Entered", abbrev ".entered", \
-        "State that this segment made the " end " end enter; present only on a segment that changes it.") \
-    , STATE_FIELD((hf).left, "Left", abbrev ".left", \
-        "State that this segment made the " end " end leave; present only on a segment that changes it.") \
-    , NAMED_FIELD((hf).event, "Event", abbrev ".event", event_names, \
-        "Why this segment changed the state of the " end " end, in the notation of RFC 9293 figure 5; " \
-        "present only on a segment that changes it.") \
-    , TIME_FIELD((hf).dwell, "Time in the state left", abbrev ".dwell", \
-        "How long the state that the " end " end left had lasted, in seconds; present only on a segment that " \
-        "changes it, and not of a state older than the capture.") \
-    , { &(hf).since, { "Since frame", abbrev ".since", FT_FRAMENUM, BASE_NONE, NULL, 0x0, \
-        "Frame in which the " end " end entered its state; absent if that is older than the capture.", HFILL } } \
-    , TIME_FIELD((hf).duration, "Duration", abbrev ".duration", \
-        "How long the " end " end has been in its state at this segment, in seconds; absent without a since.") \
-    , FLAG_FIELD((hf).confirmed, "Confirmed", abbrev ".confirmed", \
-        "Whether segments of the " end " end itself prove its state; otherwise it is assumed that each segment arrived.")
-
-#define ROLE_FIELDS(hf, abbrev, end) \
-    STATE_FIELD((hf).state, "State of the " end, abbrev, "State of the " end " after this segment.") \
-    , STRING_FIELD((hf).str, "Name of the state of the " end, abbrev ".str", \
-        "Name of the state of the " end " after this segment.")
-
 void proto_register_tcpstate(void)
 {
-    static hf_register_info hf[] = {
-        END_FIELDS(hf_local, "tcpstate.local", "local"),
-        END_FIELDS(hf_remote, "tcpstate.remote", "remote"),
-        ROLE_FIELDS(hf_client, "tcpstate.client", "client"),
-        ROLE_FIELDS(hf_server, "tcpstate.server", "server"),
-        ROLE_FIELDS(hf_src, "tcpstate.src", "sender of this segment"),
-        ROLE_FIELDS(hf_dst, "tcpstate.dst", "receiver of this segment"),
-        { &hf_local_by, { "Local end told by", "tcpstate.local.by", FT_UINT8, BASE_DEC, VALS(local_by_names), 0x0,
-            "How the local and the remote end were told apart.", HFILL } },
-        FLAG_FIELD(hf_transition, "Transition", "tcpstate.transition",
-            "This segment changed the state of an end; present only then."),
-        NAMED_FIELD(hf_closed_by, "Closed by", "tcpstate.closed_by", closer_names,
-            "Who ended the connection: the end whose FIN was first, else the end that reset it; present once known."),
-        FLAG_FIELD(hf_midstream, "Mid-stream", "tcpstate.midstream",
-            "The capture has no handshake of this connection; present only then."),
-    };
-    static int *ett[] = { &ett_tcpstate, &ett_end[0], &ett_end[1] };
-
     proto_tcpstate = proto_register_protocol("TCP State", "TCP State", "tcpstate");
-    proto_register_field_array(proto_tcpstate, hf, array_length(hf));
-    proto_register_subtree_array(ett, array_length(ett));
+    tap_tcpstate = register_tap("tcpstate");
+    annotation_register(proto_tcpstate);
     register_preferences();
 }
 

@@ -1,0 +1,38 @@
+/* names.c
+ * The one place where states, events and closers get the names that users see.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "ws_compat.h"
+#include "names.h"
+
+#include "closer.h"
+
+const value_string tcp_state_names[] = {
+#define TCP_STATE(number, name, section, sentence) { number, #name },
+#include "tcp_states.def"
+#undef TCP_STATE
+    { 0, NULL }
+};
+
+const value_string tcp_event_names[] = {
+#define TCP_EVENT(number, name, notation, section, sentence) { number, notation },
+#include "tcp_events.def"
+#undef TCP_EVENT
+    { 0, NULL }
+};
+
+const value_string tcp_closer_names[] = {
+    { TCP_CLOSER_CLIENT, "client" },
+    { TCP_CLOSER_SERVER, "server" },
+    { TCP_CLOSER_SIMULTANEOUS, "simultaneous" },
+    { TCP_CLOSER_RESET_BY_CLIENT, "reset by client" },
+    { TCP_CLOSER_RESET_BY_SERVER, "reset by server" },
+    { TCP_CLOSER_REFUSED, "refused" },
+    { 0, NULL }
+};
+
+const char *tcp_state_name(uint8_t state)
+{
+    return val_to_str_const(state, tcp_state_names, "unknown");
+}
