@@ -168,9 +168,9 @@ void effect_of_ack(const struct judgement *j)
     case TCP_SYN_SENT:
         if (r->syn_pending || j->m->fast_open)
             return; /* a reset is due; a Fast Open server sends on while its SYN,ACK is lost */
-        /* Not without a SYN (RFC 9293 section 3.10.7.3), but a peer that is past its own SYN_RCVD
-         * shows that the SYN,ACK, missing here, was received and acknowledged. */
-        if (!acks_syn_of(r, seg->ack) || !is_synchronized(s->state) || !s->synchronized)
+        /* Not without a SYN (RFC 9293 section 3.10.7.3), but a peer that is past its own SYN_RCVD, as data
+         * show, a FIN does not, shows that the SYN,ACK, missing here, was received and acknowledged. */
+        if (!acks_syn_of(r, seg->ack) || !is_synchronized(s->state) || !s->synchronized || seg->len == 0)
             return;
         enter(j, r, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK);
         break;

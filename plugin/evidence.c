@@ -7,16 +7,6 @@
 #include "judgement.h"
 
 /*
- * A repeated SYN or FIN with a timestamp no later than one that was captured before is a copy (a
- * bridge seen twice, a wire that doubles), or came late, and proves nothing new. A repetition by its
- * sender has a later timestamp.
- */
-static bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
-{
-    return e->has_ctl_tsval && seg->has_tsval && seq_le(seg->tsval, e->ctl_tsval);
-}
-
-/*
  * While a SYN is unanswered, another with a lower number is older, an old duplicate (figure 8):
  * initial sequence numbers rise with time (RFC 9293 section 3.4.1).
  */
@@ -426,6 +416,15 @@ static void evidence_of_fin_after_peers(const struct judgement *j, bool first)
     s->covered_peer_fin = true;
 }
 
+/* What it sends now left, most likely, before the peer's FIN came: that was captured less than a round trip ago. */
+static bool crosses_peer_fin(const struct judgement *j)
+{
+    const struct tcpfsm_end *s = j->snd;
+    const bool dated = s->state == TCP_CLOSING || s->state == TCP_TIME_WAIT;
+
+    return dated && j->seg->time_us - s->since_us < (int64_t)j->m->rtt_us;
+}
+
 /* A FIN that does not acknowledge a FIN of the peer: FIN_WAIT_1, whatever was assumed. */
 static void evidence_of_fin_before_peers(const struct judgement *j, bool first)
 {
@@ -434,6 +433,8 @@ static void evidence_of_fin_before_peers(const struct judgement *j, bool first)
 
     if (crossed && s->covered_peer_fin && !first)
         return; /* it has answered the peer's FIN since: captured late */
+    if (crossed && !first && crosses_peer_fin(j))
+        return; /* on its way when the peer's came: proves nothing new */
     s->fin_uncovered = true;
     enter_fin_wait_1(j);
     s->confirmed = !hides_fin(p, j->seg->ack) && !(s->knows_data_end && seq_gt(j->seg->seq, s->data_end));

@@ -14,6 +14,7 @@ struct judgement {
     struct tcpfsm_end *snd, *rcv; /* who sent the segment, and who is to receive it */
     const struct tcpfsm_segment *seg;
     struct tcpfsm_outcome *out;
+    bool follows_at_once; /* on a segment of the same sender: too soon for a repetition, perhaps captured twice */
 };
 
 static inline bool has(const struct tcpfsm_segment *seg, unsigned flags)

@@ -18,7 +18,7 @@ void enter(const struct judgement *j, struct tcpfsm_end *e, enum tcp_state state
         change->count--;
     change->state[change->count] = (uint8_t)state;
     change->event[change->count++] = (uint8_t)event;
-    if (state == TCP_TIME_WAIT || event == TCP_EV_RCV_RST || event == TCP_EV_SND_RST)
+    if (state == TCP_CLOSING || state == TCP_TIME_WAIT || event == TCP_EV_RCV_RST || event == TCP_EV_SND_RST)
         e->since_us = j->seg->time_us;
     e->state = (uint8_t)state;
     e->confirmed = false;
@@ -102,11 +102,28 @@ static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const
     }
 }
 
+/* No stack repeats a segment sooner than this, nor sooner than a round trip (RFC 6298 section 2.4). */
+#define REPEATS_AFTER_US 1000
+
+/* Whether the segment comes from the sender of the one before, too soon to be a repetition of it. */
+static bool follows_at_once(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
+{
+    const uint32_t now_us = (uint32_t)seg->time_us, elapsed_us = now_us - m->latest_us;
+    const bool same_sender = m->latest_sender == sender;
+
+    m->latest_us = now_us;
+    m->latest_sender = sender;
+    return same_sender && elapsed_us < (m->rtt_us > REPEATS_AFTER_US ? m->rtt_us : REPEATS_AFTER_US);
+}
+
 void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
                     const struct tcpfsm_segment *seg, int64_t time_wait_us,
                     struct tcpfsm_outcome *out)
 {
-    struct judgement j = {m, &m->end[sender & 1], &m->end[!(sender & 1)], seg, out};
+    struct judgement j = {
+        .m = m, .snd = &m->end[sender & 1], .rcv = &m->end[!(sender & 1)], .seg = seg, .out = out,
+        .follows_at_once = follows_at_once(m, sender & 1, seg),
+    };
 
     if (!m->started)
         start(m, sender & 1, client_hint, seg);
@@ -131,7 +148,7 @@ void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         return; /* RFC 9293 section 3.10.7.4: without ACK it is dropped */
 
     if (!(has(seg, TCP_SYN) && j.snd->syn_pending)) /* else its numbers are not those of the connection */
-        seq_note_sent(j.snd, j.rcv, seg);
+        seq_note_sent(j.snd, j.rcv, seg, j.follows_at_once);
 
     if (has(seg, TCP_SYN | TCP_ACK))
         effect_of_syn_ack(&j);

@@ -55,11 +55,25 @@ static inline bool has_peer_fin(const struct tcpfsm_end *e, const struct tcpfsm_
     return peer->knows_fin && e->knows_rcv_nxt && seq_gt(e->rcv_nxt, peer->fin);
 }
 
+/*
+ * A repeated SYN or FIN with a timestamp no later than one that was captured before is a copy (a
+ * bridge seen twice, a wire that doubles), or came late, and proves nothing new. A repetition by its
+ * sender has a later timestamp.
+ */
+static inline bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
+{
+    return e->has_ctl_tsval && seg->has_tsval && seq_le(seg->tsval, e->ctl_tsval);
+}
+
 /* Forgets what the end sent and was sent: its SYN begins a new incarnation. */
 void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn);
 
-/* Notes numbers, acknowledgement and window of a segment that the end sent. */
-void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg);
+/*
+ * Notes numbers, acknowledgement and window of a segment that the end sent.
+ *  follows_at_once  on another segment of its own: if it equals that, it was captured twice
+ */
+void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
+                   bool follows_at_once);
 
 /* Notes data delivered to the end. */
 void seq_note_received(struct tcpfsm_end *e, uint32_t from, uint32_t to);
