@@ -55,7 +55,7 @@ def judge_since(view, claims):
     """Moments: since of the host that captured, where claims found its state right."""
     moments = []
     by_number = {frame.number: frame for frame in view.frames}
-    verdicts = {claim.frame: claim.verdict for claim in claims}
+    verdicts = _verdicts(claims)
     slack_s = view.gap_s + judge.MARGIN_S
     for claim in claims:
         frame = by_number[claim.frame]
@@ -66,17 +66,26 @@ def judge_since(view, claims):
         late_s = by_number[since].time_s - entered_s
         verdict = judge.RIGHT
         if abs(late_s) > slack_s:
-            verdict = _why_unknowable(view, by_number[since], entered_s, verdicts[since])
+            verdict = _why_unknowable(view, by_number[since], entered_s, verdicts)
         moments.append(Moment(frame.number, view.host, f"{claim.shown} since frame {since}",
                               f"{-late_s * 1e3:+.1f} ms", verdict))
     return moments
 
 
-def _why_unknowable(view, begun, entered_s, verdict):
+def _verdicts(claims):
+    """Number of each frame to the verdicts on the state shown before it and after it."""
+    before = [judge.RIGHT, *(claim.verdict for claim in claims)]
+    return {claim.frame: (earlier, claim.verdict) for earlier, claim in zip(before, claims)}
+
+
+def _why_unknowable(view, begun, entered_s, verdicts):
     """The verdict on a since that is not the kernel's: judge.WRONG, or what no capture can know.
-    begun: the Frame that is told; verdict: on the state shown there."""
-    if verdict != judge.RIGHT:
-        return verdict  # shown there, but not true yet
+    begun: the Frame that is told."""
+    if len({frame.sender for frame in view.frames}) == 1:
+        return "one direction captured"
+    for verdict in verdicts[begun.number]:
+        if verdict != judge.RIGHT:
+            return verdict  # the state left was not true, or that entered not yet
     if begun.sender == view.host and begun.has(FIN) and entered_s < begun.time_s:
         return "close not yet sent"
     if any(start_s <= entered_s < end_s for start_s, end_s in view.unsaid_deaths_s):
@@ -84,18 +93,28 @@ def _why_unknowable(view, begun, entered_s, verdict):
     return judge.WRONG
 
 
+def _why_other_arc(view, frame, step, before):
+    """The same on a transition that is not the kernel's. before: the verdict on the state left."""
+    if len({frame.sender for frame in view.frames}) == 1:
+        return "one direction captured"
+    if step.event == "snd SYN" and any(start_s <= frame.time_s for start_s, _ in view.unsaid_deaths_s):
+        return "ended without a segment"
+    return judge.WRONG if before == judge.RIGHT else before
+
+
 def judge_events(view, claims):
     """Moments: the transitions of the host that captured, where claims found its state right."""
-    right = {claim.frame for claim in claims if claim.verdict == judge.RIGHT}
+    verdicts = _verdicts(claims)
     moments = []
     for frame in view.frames:
-        if frame.number not in right:
+        before, after = verdicts[frame.number]
+        if after != judge.RIGHT:
             continue
         for step in frame.steps[view.host]:
             arc = (step.left, step.entered)
             by_reset = step.event in _RESETS and step.entered in ("CLOSED", "LISTEN")
             fits = by_reset or step.event in _ARCS.get(arc, ())
+            verdict = judge.RIGHT if fits else _why_other_arc(view, frame, step, before)
             moments.append(Moment(frame.number, view.host, f"{step.left} to {step.entered}, {step.event}",
-                                  " or ".join(_ARCS.get(arc, ("no such arc",))),
-                                  judge.RIGHT if fits else judge.WRONG))
+                                  " or ".join(_ARCS.get(arc, ("no such arc",))), verdict))
     return moments
