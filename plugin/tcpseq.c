@@ -43,6 +43,17 @@ void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn)
     }
 }
 
+void seq_forget_sent(struct tcpfsm_end *e)
+{
+    const struct tcpfsm_end old = *e;
+
+    *e = (struct tcpfsm_end){
+        .state = old.state, .confirmed = old.confirmed, .passive = old.passive,
+        .rcv_nxt = old.rcv_nxt, .knows_rcv_nxt = old.knows_rcv_nxt, .wscale = TCPFSM_NO_WSCALE,
+        .fin_disputed = old.fin_disputed, /* so may be which incarnation this is */
+    };
+}
+
 /*
  * Once the end acknowledges the peer's FIN, numbers that were not sent before can only leave with this
  * acknowledgement, so a peer that acknowledges one of them has it. What left before may be captured after.
@@ -63,7 +74,8 @@ static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer,
 
 void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
 {
-    const uint32_t data_end = seq_data_end(seg), end = seq_end(seg);
+    const uint32_t data_end = seq_data_end(seg), end = seq_end(seg), had_to = e->data_end;
+    const bool had_data = e->knows_data_end;
 
     if (seg->flags & TCP_ACK) {
         const uint32_t edge = seg->ack + window_of(e, peer, seg, WSCALE_MAX);
@@ -80,10 +92,19 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
         e->knows_data_end = true;
         e->idle_at_peer_fin = false; /* its FIN may now be queued behind this data */
     }
+    if (e->fin_over_hole && fills_hole_before_fin(e, seg))
+        e->fin_over_hole = false;
+    if ((seg->flags & TCP_FIN) && e->knows_fin) {
+        e->fin_disputed |= e->fin != data_end;
+        e->fin_inferred = false; /* here it is */
+    }
     if ((seg->flags & TCP_FIN) && !e->knows_fin) {
         const uint32_t window = window_of(e, peer, seg, 0);
         e->fin = data_end;
         e->knows_fin = true;
+        e->fin_over_hole = had_data && seq_gt(seg->seq, had_to);
+        if (e->fin_over_hole)
+            e->fin_ack_from = seg->seq;
         e->data_end = data_end;
         e->knows_data_end = true;
         peer->idle_at_peer_fin = peer->knows_snd_nxt && seg->ack == peer->snd_nxt
