@@ -70,7 +70,8 @@ struct tcpfsm_end {
     uint32_t data_end;     /* knows_data_end: no FIN lies below, as SYN or data was captured up to here */
     uint32_t snd_nxt;      /* knows_snd_nxt: one past the highest number sent, captured or acknowledged */
     uint32_t fin;          /* knows_fin: number of its FIN */
-    uint32_t fin_ack_from; /* fin_ack_provable: the peer's numbers from here on acknowledged the FIN at once */
+    uint32_t fin_ack_from; /* fin_ack_provable: the peer's numbers from here on acknowledged the FIN at once;
+                              else fin_over_hole: where the segment with the FIN began */
     uint32_t ctl_tsval;    /* has_ctl_tsval: timestamp of its latest SYN or FIN, tells copy from repetition */
     /* as a receiver */
     uint32_t rcv_nxt;      /* knows_rcv_nxt: next number expected, delivery assumed */
@@ -96,6 +97,8 @@ struct tcpfsm_end {
     bool fin_inferred : 1;     /* its FIN was never captured, only acknowledged */
     bool fin_lost : 1;         /* its first FIN was not captured: whether it had the peer's is a guess */
     bool fin_guess : 1;        /* one-sided capture: the last acknowledgement may have covered its FIN */
+    bool fin_over_hole : 1;    /* when its FIN was captured, numbers before it had not been: it may be forged */
+    bool fin_disputed : 1;     /* it was captured with several numbers, or data came after it */
     bool fin_uncovered : 1;    /* its FIN left before it had the peer's */
     bool fin_acked : 1;        /* the peer sent an acknowledgement of its FIN */
     bool fin_ack_provable : 1;

@@ -43,6 +43,17 @@ void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn)
     }
 }
 
+void seq_forget_sent(struct tcpfsm_end *e)
+{
+    const struct tcpfsm_end old = *e;
+
+    *e = (struct tcpfsm_end){
+        .state = old.state, .confirmed = old.confirmed, .passive = old.passive,
+        .rcv_nxt = old.rcv_nxt, .knows_rcv_nxt = old.knows_rcv_nxt, .wscale = TCPFSM_NO_WSCALE,
+        .fin_disputed = old.fin_disputed, /* so may be which incarnation this is */
+    };
+}
+
 /*
  * Once the end acknowledges the peer's FIN, numbers that were not sent before can only leave with this
  * acknowledgement, so a peer that acknowledges one of them has it. What left before may be captured after.
@@ -86,7 +97,8 @@ static bool is_idle(const struct tcpfsm_end *peer, const struct tcpfsm_end *e)
 void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
                    bool follows_at_once)
 {
-    const uint32_t data_end = seq_data_end(seg), end = seq_end(seg);
+    const uint32_t data_end = seq_data_end(seg), end = seq_end(seg), had_to = e->data_end;
+    const bool had_data = e->knows_data_end;
 
     note_holding_back(e, peer, seg, follows_at_once);
     if ((seg->flags & TCP_FIN) && !e->knows_fin)
@@ -106,9 +118,18 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
         e->knows_data_end = true;
         e->idle_at_peer_fin = false; /* its FIN may now be queued behind this data */
     }
+    if (e->fin_over_hole && fills_hole_before_fin(e, seg))
+        e->fin_over_hole = false;
+    if ((seg->flags & TCP_FIN) && e->knows_fin) {
+        e->fin_disputed |= e->fin != data_end;
+        e->fin_inferred = false; /* here it is */
+    }
     if ((seg->flags & TCP_FIN) && !e->knows_fin) {
         e->fin = data_end;
         e->knows_fin = true;
+        e->fin_over_hole = had_data && seq_gt(seg->seq, had_to);
+        if (e->fin_over_hole)
+            e->fin_ack_from = seg->seq;
         e->data_end = data_end;
         e->knows_data_end = true;
     }

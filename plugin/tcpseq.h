@@ -26,9 +26,14 @@ static inline uint32_t seq_end(const struct tcpfsm_segment *seg)
     return seq_data_end(seg) + ((seg->flags & TCP_FIN) ? 1 : 0);
 }
 
-/* A FIN may hide below `number`: the capture lacks octets there, and no later data shows that they were data. */
+/*
+ * A FIN may hide below `number`: the capture lacks octets there, and no later data shows that they were data. Or it
+ * is not known which of several was its own.
+ */
 static inline bool hides_fin(const struct tcpfsm_end *e, uint32_t number)
 {
+    if (e->fin_disputed)
+        return true;
     if (e->knows_fin)
         return e->fin_inferred;
     return !e->knows_data_end || seq_gt(number, e->data_end);
@@ -65,8 +70,17 @@ static inline bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segme
     return e->has_ctl_tsval && seg->has_tsval && seq_le(seg->tsval, e->ctl_tsval);
 }
 
+/* The segment reaches the place where the end's FIN began, when its FIN was captured over a hole. */
+static inline bool fills_hole_before_fin(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
+{
+    return !e->fin_ack_provable && seq_ge(seq_data_end(seg), e->fin_ack_from);
+}
+
 /* Forgets what the end sent and was sent: its SYN begins a new incarnation. */
 void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn);
+
+/* Forgets the same where the SYN of the new incarnation was not captured. What it was sent by now is of the new one. */
+void seq_forget_sent(struct tcpfsm_end *e);
 
 /*
  * Notes numbers, acknowledgement and window of a segment that the end sent.
