@@ -25,6 +25,8 @@ struct connection {
 
 unsigned connection_time_wait_s = 240;
 
+static int64_t latest_ns;
+
 static void make_room(struct history *h, uint32_t entries)
 {
     if (h->capacity - h->count >= entries)
@@ -79,6 +81,7 @@ static void log_changes(struct connection *c, const packet_info *pinfo, uint8_t 
         .confirmed = { m->end[0].confirmed, m->end[1].confirmed }, .client = m->client, .local = c->local,
         .local_by = c->local_by, .midstream = m->midstream, .closed_by = c->closed_by,
     };
+    latest_ns = note.time_ns;
     make_room(&c->history, history_entries_of(out));
     history_append(&c->history, &note, out);
 }
@@ -119,4 +122,9 @@ bool connection_view(int proto, conversation_t *conv, const packet_info *pinfo, 
     view->pair = c->pair;
     view->local = local_endpoint == LOCAL_SENDER ? view->src : view->shown.local;
     return true;
+}
+
+int64_t connection_latest_ns(void)
+{
+    return latest_ns;
 }

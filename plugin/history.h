@@ -109,6 +109,12 @@ struct history_step {
 /* The n-th of the view's own entries, n < count. Returns false if it is no transition. */
 bool history_step(const struct history_view *view, uint32_t n, struct history_step *step);
 
+/* Index of the next entry, from that index on, with which an incarnation begins; h->count if there is none. */
+uint32_t history_next_opening(const struct history *h, uint32_t from);
+
+/* What was shown once the entry with that index had been written. The view has no entries of its own. */
+void history_at(const struct history *h, uint32_t index, struct history_view *view);
+
 /* Nanoseconds from one moment to a later one; 0 if it is earlier, as time stamps may run backwards. */
 int64_t history_elapsed_ns(int64_t from_ns, int64_t to_ns);
 

@@ -8,6 +8,8 @@
 
 #include "closer.h"
 
+#include <epan/to_str.h>
+
 const value_string tcp_state_names[] = {
 #define TCP_STATE(number, name, section, sentence) { number, #name },
 #include "tcp_states.def"
@@ -35,4 +37,14 @@ const value_string tcp_closer_names[] = {
 const char *tcp_state_name(uint8_t state)
 {
     return val_to_str_const(state, tcp_state_names, "unknown");
+}
+
+const char *endpoint_text(const address *a, uint32_t port, char text[ENDPOINT_TEXT_SIZE])
+{
+    char host[46]; /* as long as an IPv6 address gets */
+    const bool brackets = a->type == AT_IPv6;
+
+    address_to_str_buf(a, host, sizeof host);
+    snprintf(text, ENDPOINT_TEXT_SIZE, "%s%s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "", port);
+    return text;
 }

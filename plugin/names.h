@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <wireshark.h>
+#include <epan/address.h>
 #include <epan/value_string.h>
 
 /* By number, each ends with { 0, NULL }: enum tcp_state, enum tcp_event, enum tcp_closer. */
@@ -18,5 +19,11 @@ extern const value_string tcp_closer_names[];
 
 /* The name of an enum tcp_state, for example "CLOSE_WAIT"; "unknown" of any other number. */
 const char *tcp_state_name(uint8_t state);
+
+/* Octets of the longest text of an endpoint, with its end: "[", an IPv6 address, "]:65535". */
+#define ENDPOINT_TEXT_SIZE 60
+
+/* "10.9.0.1:40000", "[fd00:9::1]:40000"; returns text. */
+const char *endpoint_text(const address *a, uint32_t port, char text[ENDPOINT_TEXT_SIZE]);
 
 #endif

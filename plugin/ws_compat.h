@@ -18,9 +18,26 @@
 #if WS_AT_LEAST(4, 4)
 #include <wsutil/plugins.h>
 #define WS_PLUGIN_IS_EPAN WS_PLUGIN_DESC_EPAN /* what plugin_describe returns */
+typedef bool ws_bool; /* of callbacks */
 #else
+typedef gboolean ws_bool;
 #define WS_PLUGIN_IS_EPAN 0 /* never asked */
 #define tvb_get_uint8 tvb_get_guint8
+#endif
+
+/* What stat_tap_ui's tap_init_cb returns: newer series want to know whether the statistic could be set up. */
+#if WS_AT_LEAST(4, 6)
+typedef bool ws_tap_init;
+#define WS_TAP_INIT_DONE true
+#else
+typedef void ws_tap_init;
+#define WS_TAP_INIT_DONE
+#endif
+
+#if WS_AT_LEAST(4, 4)
+#define WS_MENU_SEPARATOR "//" /* in the name of a statistics tree */
+#else
+#define WS_MENU_SEPARATOR "/"
 #endif
 
 /* Whether somebody reads the tree's texts, rather than its values alone. */
