@@ -45,14 +45,17 @@ static unsigned sender_of(const struct connection *c, const packet_info *pinfo)
     return !addresses_equal(&pinfo->src, &c->address0);
 }
 
-static struct connection *connection_new(int proto, conversation_t *conv, conversation_t *before,
+/* The connection whose place a new one takes, or NULL. */
+static struct connection *predecessor(int proto, const conversation_t *conv, conversation_t *before)
+{
+    return before && before != conv ? (struct connection *)conversation_get_proto_data(before, proto) : NULL;
+}
+
+static struct connection *connection_new(int proto, conversation_t *conv, const struct connection *old,
                                          const packet_info *pinfo)
 {
     struct connection *c = wmem_new0(wmem_file_scope(), struct connection);
-    const struct connection *old = NULL;
 
-    if (before && before != conv)
-        old = (const struct connection *)conversation_get_proto_data(before, proto);
     if (old) { /* an incarnation begins with what was known of the ends */
         *c = *old;
         memset(&c->history, 0, sizeof c->history);
@@ -90,10 +93,11 @@ void connection_segment(int proto, conversation_t *conv, conversation_t *before,
                         uint8_t layer, const struct tcpfsm_segment *seg)
 {
     struct connection *c = (struct connection *)conversation_get_proto_data(conv, proto);
+    struct connection *old = c ? NULL : predecessor(proto, conv, before);
     struct tcpfsm_outcome out;
 
     if (!c)
-        c = connection_new(proto, conv, before, pinfo);
+        c = connection_new(proto, conv, old, pinfo);
     const unsigned sender = sender_of(c, pinfo);
     const bool first = !c->machine.started;
     tcpfsm_segment(&c->machine, sender, pinfo->srcport >= pinfo->destport ? sender : !sender, seg,
@@ -109,6 +113,10 @@ void connection_segment(int proto, conversation_t *conv, conversation_t *before,
         c->local_by = by & 7;
     }
     log_changes(c, pinfo, layer, sender, &out);
+    if (old && out.opened) { /* here the log of the one before ends: nothing else tells when */
+        const struct tcpfsm_outcome over = { .opened = true };
+        log_changes(old, pinfo, layer, sender, &over);
+    }
 }
 
 bool connection_view(int proto, conversation_t *conv, const packet_info *pinfo, uint8_t layer,

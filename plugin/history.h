@@ -29,7 +29,7 @@ struct history_entry {
     uint32_t confirmed0 : 1; /* end 0's own segments prove its state */
     uint32_t confirmed1 : 1;
     uint32_t midstream : 1;  /* no handshake of this connection was captured */
-    uint32_t opened : 1;     /* the segment's SYN began an incarnation */
+    uint32_t opened : 1;     /* the segment's SYN began an incarnation, here or, with the last entry, elsewhere */
     uint32_t closed_by : 3;  /* enum tcp_closer */
     uint32_t local_by : 3;   /* enum local_by */
 };

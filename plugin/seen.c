@@ -143,34 +143,39 @@ static const char *state_text(uint8_t state, bool confirmed)
     return confirmed || state >= array_length(assumed) ? tcp_state_name(state) : assumed[state];
 }
 
-static void fill_end(const struct incarnation *i, const struct history_view *view, unsigned end, struct seen_end *out)
+static void fill_end(const struct incarnation *i, const struct history_view *view, unsigned end, int64_t now_ns,
+                     struct seen_end *out)
 {
     const struct history_end *e = &view->end[end];
     const int64_t since_ns = e->since_frame ? e->since_ns : i->history->entry[i->first].time_ns;
 
     endpoint_text(&i->addr[end], i->port[end], out->endpoint);
     out->state = state_text(e->state, e->confirmed);
-    out->time_ns = history_elapsed_ns(since_ns, connection_latest_ns());
+    out->time_ns = history_elapsed_ns(since_ns, now_ns);
     out->at_least = !e->since_frame;
 }
 
 void seen_row(const struct seen *s, uint32_t number, struct seen_row *row)
 {
     const struct incarnation *i = (const struct incarnation *)wmem_array_index(s->incarnations, number);
+    const struct history *h = i->history;
+    const uint32_t next = history_next_opening(h, i->first + 1);
+    const bool superseded = next < h->count;
+    const int64_t now_ns = superseded ? h->entry[next].time_ns : connection_latest_ns();
     struct history_view view;
 
-    history_at(i->history, history_next_opening(i->history, i->first + 1) - 1, &view);
-    fill_end(i, &view, view.client, &row->client);
-    fill_end(i, &view, !view.client, &row->server);
+    history_at(h, next - 1, &view);
+    fill_end(i, &view, view.client, now_ns, &row->client);
+    fill_end(i, &view, !view.client, now_ns, &row->server);
     row->closed_by = val_to_str_const(view.closed_by, tcp_closer_names, "");
 
     const uint8_t client = view.end[view.client].state, server = view.end[!view.client].state;
     const bool client_stuck = is_stuck(client, server), server_stuck = is_stuck(server, client);
-    row->stage = client_stuck || server_stuck ? SEEN_STUCK : is_over(client) ? SEEN_OVER : SEEN_OPEN;
-    const bool any = row->stage != SEEN_STUCK;
-    const int64_t client_ns = any || client_stuck ? row->client.time_ns : 0;
-    const int64_t server_ns = any || server_stuck ? row->server.time_ns : 0;
+    const bool any_stuck = client_stuck || server_stuck;
+    const int64_t client_ns = !any_stuck || client_stuck ? row->client.time_ns : 0;
+    const int64_t server_ns = !any_stuck || server_stuck ? row->server.time_ns : 0;
     row->waiting_ns = MAX(client_ns, server_ns);
+    row->stage = superseded ? SEEN_OVER : any_stuck ? SEEN_STUCK : is_over(client) ? SEEN_OVER : SEEN_OPEN;
 }
 
 int seen_row_compare(const void *a, const void *b)

@@ -26,7 +26,7 @@ uint32_t seen_note(struct seen *s, const struct tcpstate_tap *said);
 enum seen_stage {
     SEEN_STUCK, /* an end waits: in the handshake, in the close, or for a peer that is gone */
     SEEN_OPEN,  /* both ends are ESTABLISHED */
-    SEEN_OVER,  /* neither end will send anything: TIME_WAIT, CLOSED, LISTEN */
+    SEEN_OVER,  /* both are CLOSED, in TIME_WAIT or LISTEN, or in another connection since */
 };
 
 struct seen_end {
@@ -44,8 +44,8 @@ struct seen_row {
 };
 
 /*
- * How the connection of that number stands at the end of the capture, or when the next incarnation of its
- * sockets began. Times are up to the end of the capture, as far as it has been read.
+ * How the connection of that number stands at the end of the capture, as far as it has been read. One whose
+ * sockets have since begun another incarnation is over, and stands as it was when that began.
  */
 void seen_row(const struct seen *s, uint32_t number, struct seen_row *row);
 
