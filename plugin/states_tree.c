@@ -19,7 +19,9 @@
 
 enum { CLIENT, SERVER };
 
-static const char *const present_name[] = { "Connections by state of the client", "Connections by state of the server" };
+static const char *const present_name[] = {
+    "Connections by state of the client", "Connections by state of the server"
+};
 static const char transitions_name[] = "Transitions";
 static const char stays_name[] = "Time in states that were left (ms)";
 

@@ -46,8 +46,8 @@ static void connections_print(void *listener)
     }
     if (count)
         qsort(rows, count, sizeof *rows, seen_row_compare);
-    printf("TCP connections at the end of the capture: %u, stuck longest first (?: assumed, >: older than the capture)\n",
-           count);
+    printf("TCP connections at the end of the capture: %u, stuck longest first "
+           "(?: assumed, >: older than the capture)\n", count);
     printf("%-*s  %-12s %13s  %-*s  %-12s %13s  %s\n", width, "Client", "is", "for (s)", width, "Server", "is",
            "for (s)", "Closed by");
     for (uint32_t n = 0; n < count; n++)
@@ -67,25 +67,23 @@ static void connections_reset(void *listener)
     seen_forget_all((struct seen *)listener);
 }
 
-/* Ends the program, as tshark's own statistics do. */
-static void refuse(const char *why)
-{
-    report_failure("Couldn't register " CONNECTIONS_COMMAND " tap: %s", why);
-    exit(1);
-}
-
-static ws_tap_init connections_init(const char *argument, void *unused _U_)
+static bool connections_start(const char *argument)
 {
     const char *filter = argument + strlen(CONNECTIONS_COMMAND);
+    GString *error;
 
-    if (*filter && *filter != ',')
-        refuse("a filter comes after a comma");
-    GString *error = register_tap_listener("tcpstate", seen_new(), *filter ? filter + 1 : NULL, TL_REQUIRES_NOTHING,
-                                           connections_reset, connections_packet, connections_print, NULL);
+    if (*filter && *filter != ',') {
+        report_failure("Couldn't register " CONNECTIONS_COMMAND " tap: a filter comes after a comma");
+        return false;
+    }
+    error = register_tap_listener("tcpstate", seen_new(), *filter ? filter + 1 : NULL, TL_REQUIRES_NOTHING,
+                                  connections_reset, connections_packet, connections_print, NULL);
     if (error)
-        refuse(error->str);
-    return WS_TAP_INIT_DONE;
+        report_failure("Couldn't register " CONNECTIONS_COMMAND " tap: %s", error->str);
+    return !error;
 }
+
+WS_STAT_TAP_INIT(connections_init, connections_start)
 
 /* ------------------------------------------------------------------ Wireshark's table */
 

@@ -250,7 +250,7 @@ class Statistics(unittest.TestCase):
         found, upper = {}, None
         for line in self.tshark.run(["-q", *arguments], capture).stdout.splitlines():
             got = re.match(r"( ?)(\S.*?) {2,}(\d+) +(?:([\d.]+) +([\d.]+) +([\d.]+) +)?"
-                           r"(?:[\d.]+ +)?[\d.]+%",
+                           r"(?:-?[\d.]+ +)?[\d.]+%",
                            line)
             if got:
                 name = "" if not got[1] else got[2]
