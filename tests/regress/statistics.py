@@ -205,11 +205,11 @@ class Statistics(unittest.TestCase):
         self.assertEqual(order, sorted(order))
 
     def test_connections(self):
-        for capture in (*self.captures, self.many):
+        for capture in (self.many, *self.captures[::3]):
             with self.subTest(capture=capture.name):
-                rows = self.table(capture)
-                self.check_table(capture, rows)
-                self.assertEqual(self.table(capture, ["-2", "-z", "tcpstate,connections"]), rows)
+                self.check_table(capture, self.table(capture))
+        self.assertEqual(self.table(self.many, ["-2", "-z", "tcpstate,connections"]),
+                         self.table(self.many))
 
     def test_what_is_stuck_comes_first(self):
         rows = self.table(self.many)
@@ -286,11 +286,10 @@ class Statistics(unittest.TestCase):
                 self.assertAlmostEqual(float(value), expected, delta=0.006 + expected * 1e-6)
 
     def test_tree(self):
-        for capture in (self.captures[0], self.captures[9], self.many):
+        for capture in (self.captures[9], self.many):
             with self.subTest(capture=capture.name):
-                tree = self.tree(capture)
-                self.check_tree(tree, self.segments(capture))
-                self.assertEqual(self.tree(capture, ["-2", "-z", "tcpstate,tree"]), tree)
+                self.check_tree(self.tree(capture), self.segments(capture))
+        self.assertEqual(self.tree(self.many, ["-2", "-z", "tcpstate,tree"]), self.tree(self.many))
 
     def test_the_tree_counts_segments_that_a_filter_lets_through(self):
         expression = "frame.number <= 60"
