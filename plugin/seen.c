@@ -96,7 +96,7 @@ static bool crosses_opening(struct pair *pair, uint32_t end)
     return crosses;
 }
 
-uint32_t seen_note(struct seen *s, const struct tcpstate_tap *said)
+uint32_t seen_note(struct seen *s, const struct tcpstate_tap *said, bool *moved)
 {
     const struct history_view *shown = &said->view.shown;
 
@@ -108,13 +108,15 @@ uint32_t seen_note(struct seen *s, const struct tcpstate_tap *said)
         pair = wmem_new0(s->pool, struct pair);
         wmem_map_insert(s->pairs, GUINT_TO_POINTER(said->view.pair), pair);
     }
-    if (pair->history != shown->history) { /* another conversation of Wireshark's */
+    *moved = pair->history != shown->history;
+    if (*moved) {
         pair->history = shown->history;
         pair->opening = pair->next = 0;
     }
     if (crosses_opening(pair, shown->first + shown->count) || first) {
+        *moved = true;
         add_incarnation(s, pair, said);
-    } else {
+    } else if (*moved) {
         struct incarnation *same = (struct incarnation *)wmem_array_index(s->incarnations, pair->number);
         same->history = pair->history;
         same->first = pair->opening;

@@ -19,8 +19,11 @@ void seen_forget_all(struct seen *s);
 /* How many connections were seen so far; they are numbered from 0, as they came. */
 uint32_t seen_count(const struct seen *s);
 
-/* Notes the connection of a segment that the tap told of; returns its number. */
-uint32_t seen_note(struct seen *s, const struct tcpstate_tap *said);
+/*
+ * Notes the connection of a segment that the tap told of; returns its number.
+ *  moved  set: the connection is new, or goes on in another conversation of Wireshark's
+ */
+uint32_t seen_note(struct seen *s, const struct tcpstate_tap *said, bool *moved);
 
 /* What an operator asks first of a connection, in this order. */
 enum seen_stage {

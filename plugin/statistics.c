@@ -58,7 +58,9 @@ static void connections_print(void *listener)
 static tap_packet_status connections_packet(void *listener, packet_info *pinfo _U_, epan_dissect_t *edt _U_,
                                             const void *said, tap_flags_t flags _U_)
 {
-    seen_note((struct seen *)listener, (const struct tcpstate_tap *)said);
+    bool moved;
+
+    seen_note((struct seen *)listener, (const struct tcpstate_tap *)said, &moved);
     return TAP_PACKET_REDRAW;
 }
 
@@ -172,18 +174,19 @@ static void add_row(stat_tap_table *table, uint32_t number)
     table->elements[table->num_elements++] = ((struct cells *)g_ptr_array_index(kept, number))->cell;
 }
 
-/* Wireshark asks once all segments are known, so that what a row shows is there with its first segment. */
+/* Wireshark asks once all segments are known, so that a row is complete with the first segment of its log. */
 static tap_packet_status table_packet(void *listener, packet_info *pinfo, epan_dissect_t *edt _U_, const void *said,
                                       tap_flags_t flags _U_)
 {
     const stat_data_t *stat = (const stat_data_t *)listener;
     stat_tap_table *table = g_array_index(stat->stat_tap_data->tables, stat_tap_table *, 0);
-    const uint32_t number = seen_note(tabled, (const struct tcpstate_tap *)said);
+    bool moved;
+    const uint32_t number = seen_note(tabled, (const struct tcpstate_tap *)said, &moved);
 
+    if (!moved && pinfo->fd->visited)
+        return TAP_PACKET_DONT_REDRAW;
     if (number == table->num_elements)
         add_row(table, number);
-    else if (pinfo->fd->visited)
-        return TAP_PACKET_DONT_REDRAW;
     fill_row((struct cells *)g_ptr_array_index(kept, number), number);
     return TAP_PACKET_REDRAW;
 }
