@@ -11,6 +11,8 @@
 #include "names.h"
 #include "segment.h"
 
+#include <epan/to_str.h>
+
 static int proto_tcpstate;
 static int ett_tcpstate = -1;
 static int ett_end[2] = { -1, -1 };
@@ -96,10 +98,11 @@ static void add_end(proto_tree *tree, tvbuff_t *tvb, const struct end_fields *hf
 /* "10.9.0.1:40000 FIN_WAIT_1 → FIN_WAIT_2" */
 static const char *end_sentence(wmem_allocator_t *pool, const address *a, uint32_t port, const struct history_end *end)
 {
-    char endpoint[ENDPOINT_TEXT_SIZE];
+    const char *host = address_to_str(pool, a);
+    const bool brackets = a->type == AT_IPv6;
     const bool moves = end->state != end->previous;
 
-    return wmem_strdup_printf(pool, "%s %s%s%s", endpoint_text(a, port, endpoint),
+    return wmem_strdup_printf(pool, "%s%s%s:%u %s%s%s", brackets ? "[" : "", host, brackets ? "]" : "", port,
                               moves ? tcp_state_name(end->previous) : "", moves ? " \xe2\x86\x92 " : "",
                               tcp_state_name(end->state));
 }

@@ -34,17 +34,17 @@ const value_string tcp_closer_names[] = {
     { 0, NULL }
 };
 
-const char *tcp_state_name(uint8_t state)
-{
-    return val_to_str_const(state, tcp_state_names, "unknown");
-}
-
-const char *endpoint_text(const address *a, uint32_t port, char text[ENDPOINT_TEXT_SIZE])
+const char *endpoint_name(const address *a, uint32_t port, char name[ENDPOINT_NAME_SIZE])
 {
     char host[46]; /* as long as an IPv6 address gets */
     const bool brackets = a->type == AT_IPv6;
 
     address_to_str_buf(a, host, sizeof host);
-    snprintf(text, ENDPOINT_TEXT_SIZE, "%s%s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "", port);
-    return text;
+    snprintf(name, ENDPOINT_NAME_SIZE, "%s%s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "", port);
+    return name;
+}
+
+const char *tcp_state_name(uint8_t state)
+{
+    return val_to_str_const(state, tcp_state_names, "unknown");
 }

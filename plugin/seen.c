@@ -151,7 +151,7 @@ static void fill_end(const struct incarnation *i, const struct history_view *vie
     const struct history_end *e = &view->end[end];
     const int64_t since_ns = e->since_frame ? e->since_ns : i->history->entry[i->first].time_ns;
 
-    endpoint_text(&i->addr[end], i->port[end], out->endpoint);
+    endpoint_name(&i->addr[end], i->port[end], out->endpoint);
     out->state = state_text(e->state, e->confirmed);
     out->time_ns = history_elapsed_ns(since_ns, now_ns);
     out->at_least = !e->since_frame;

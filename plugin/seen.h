@@ -33,7 +33,7 @@ enum seen_stage {
 };
 
 struct seen_end {
-    char endpoint[ENDPOINT_TEXT_SIZE]; /* address and port */
+    char endpoint[ENDPOINT_NAME_SIZE]; /* address and port */
     const char *state;                 /* its name, with "?" if it is assumed; static */
     int64_t time_ns;                   /* how long it has been in that state, never negative */
     bool at_least;                     /* the state is older than the capture: counted from its first segment */
