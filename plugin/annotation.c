@@ -13,7 +13,6 @@
 #include "names.h"
 #include "segment.h"
 
-#include <epan/to_str.h>
 
 static int proto_tcpstate;
 static int ett_tcpstate = -1;
@@ -43,14 +42,6 @@ static int hf_closed_by = -1;
 #define ARROW " \xe2\x86\x92 "
 
 unsigned annotation_stuck_after_s = 60;
-
-/* "10.9.0.1:40000" */
-static const char *endpoint_text(wmem_allocator_t *pool, const address *a, uint32_t port)
-{
-    const bool brackets = a->type == AT_IPv6;
-
-    return wmem_strdup_printf(pool, "%s%s%s:%u", brackets ? "[" : "", address_to_str(pool, a), brackets ? "]" : "", port);
-}
 
 /* "FIN_WAIT_1 → FIN_WAIT_2", or the state alone if this segment did not change it */
 static const char *change_text(wmem_allocator_t *pool, const struct history_end *end)
@@ -126,6 +117,15 @@ struct annotated {
     bool in_words; /* somebody reads the tree's texts */
 };
 
+/* "10.9.0.1:40000"; returns name */
+static const char *endpoint_of(const struct annotated *a, unsigned end, char name[ENDPOINT_NAME_SIZE])
+{
+    const packet_info *pinfo = a->pinfo;
+
+    return end == a->view->src ? endpoint_name(&pinfo->src, pinfo->srcport, name)
+                               : endpoint_name(&pinfo->dst, pinfo->destport, name);
+}
+
 /* The transitions of one end on this segment, in order. */
 static void add_steps(proto_tree *tree, const struct annotated *a, const struct end_fields *hf, unsigned end)
 {
@@ -151,13 +151,10 @@ static void set_end_text(proto_item *item, const struct annotated *a, const char
 {
     const struct history_view *shown = &a->view->shown;
     const struct history_end *end = &shown->end[index];
-    wmem_allocator_t *pool = a->pinfo->pool;
-    const bool is_src = index == a->view->src;
+    char endpoint[ENDPOINT_NAME_SIZE];
 
-    proto_item_set_text(item, "%s end: %s, the %s, %s, %s", name,
-                        is_src ? endpoint_text(pool, &a->pinfo->src, a->pinfo->srcport)
-                               : endpoint_text(pool, &a->pinfo->dst, a->pinfo->destport),
-                        index == shown->client ? "client" : "server", change_text(pool, end),
+    proto_item_set_text(item, "%s end: %s, the %s, %s, %s", name, endpoint_of(a, index, endpoint),
+                        index == shown->client ? "client" : "server", change_text(a->pinfo->pool, end),
                         end->confirmed ? "confirmed" : "assumed");
 }
 
@@ -188,17 +185,13 @@ static void add_end(proto_tree *tree, const struct annotated *a, const struct en
 /* "TCP State: 10.9.0.1:40000 FIN_WAIT_1 → FIN_WAIT_2, 10.9.0.2:5000 CLOSE_WAIT", the local end first */
 static void set_headline(proto_item *item, const struct annotated *a)
 {
-    const packet_info *pinfo = a->pinfo;
     const struct history_end *end = a->view->shown.end;
-    const unsigned src = a->view->src;
-    wmem_allocator_t *pool = pinfo->pool;
-    const char *text[2];
+    const unsigned local = a->view->local;
+    char near[ENDPOINT_NAME_SIZE], far[ENDPOINT_NAME_SIZE];
 
-    text[src] = wmem_strdup_printf(pool, "%s %s", endpoint_text(pool, &pinfo->src, pinfo->srcport),
-                                   change_text(pool, &end[src]));
-    text[!src] = wmem_strdup_printf(pool, "%s %s", endpoint_text(pool, &pinfo->dst, pinfo->destport),
-                                    change_text(pool, &end[!src]));
-    proto_item_set_text(item, "TCP State: %s, %s", text[a->view->local], text[!a->view->local]);
+    proto_item_set_text(item, "TCP State: %s %s, %s %s",
+                        endpoint_of(a, local, near), change_text(a->pinfo->pool, &end[local]),
+                        endpoint_of(a, !local, far), change_text(a->pinfo->pool, &end[!local]));
 }
 
 static bool has_transition(const struct history_view *shown)

@@ -8,13 +8,18 @@
 
 #include <stdint.h>
 
-#include <wireshark.h>
-#include <epan/value_string.h>
+#include "ws_compat.h"
 
 /* By number, each ends with { 0, NULL }: enum tcp_state, enum tcp_event, enum tcp_closer. */
 extern const value_string tcp_state_names[];
 extern const value_string tcp_event_names[];
 extern const value_string tcp_closer_names[];
+
+/* Octets of the longest name of an endpoint, with its end: "[", an IPv6 address, "]:65535". */
+#define ENDPOINT_NAME_SIZE 60
+
+/* "10.9.0.1:40000", "[fd00:9::1]:40000"; returns name. */
+const char *endpoint_name(const address *a, uint32_t port, char name[ENDPOINT_NAME_SIZE]);
 
 /* The name of an enum tcp_state, for example "CLOSE_WAIT"; "unknown" of any other number. */
 const char *tcp_state_name(uint8_t state);

@@ -13,6 +13,7 @@
 #include "annotation.h"
 #include "local_end.h"
 #include "segment.h"
+#include "statistics.h"
 
 #include <epan/exceptions.h>
 #include <epan/ipproto.h>
@@ -23,7 +24,7 @@ static int proto_tcpstate;
 static int tap_tcpstate;
 static protocol_t *protocol;
 static dissector_handle_t tcp_handle;
-static ws_pref_bool info_column; /* a preference: transitions go to the Info column too */
+static ws_bool info_column; /* a preference: transitions go to the Info column too */
 
 /* ------------------------------------------------------------------ the hook */
 
@@ -174,6 +175,8 @@ void proto_register_tcpstate(void)
     tap_tcpstate = register_tap("tcpstate");
     annotation_register(proto_tcpstate);
     register_preferences();
+    statistics_register();
+    states_tree_register();
 }
 
 void proto_reg_handoff_tcpstate(void)

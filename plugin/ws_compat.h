@@ -6,11 +6,15 @@
 #ifndef WS_COMPAT_H
 #define WS_COMPAT_H
 
+#include <stdlib.h>
+
 #include <wireshark.h>
 
 #include <epan/conversation.h>
 #include <epan/packet.h>
 #include <epan/proto.h>
+#include <epan/stat_tap_ui.h>
+#include <epan/tap.h>
 
 #define WS_AT_LEAST(major, minor) \
     (WIRESHARK_VERSION_MAJOR > (major) || (WIRESHARK_VERSION_MAJOR == (major) && WIRESHARK_VERSION_MINOR >= (minor)))
@@ -18,11 +22,17 @@
 #if WS_AT_LEAST(4, 4)
 #include <wsutil/plugins.h>
 #define WS_PLUGIN_IS_EPAN WS_PLUGIN_DESC_EPAN /* what plugin_describe returns */
-typedef bool ws_pref_bool; /* what a preference of that type is kept in */
+typedef bool ws_bool; /* what Wireshark's own declarations use */
 #else
+typedef gboolean ws_bool;
 #define WS_PLUGIN_IS_EPAN 0 /* never asked */
 #define tvb_get_uint8 tvb_get_guint8
-typedef gboolean ws_pref_bool;
+#endif
+
+#if WS_AT_LEAST(4, 4)
+#define WS_MENU_SEPARATOR "//" /* in the name of a statistics tree */
+#else
+#define WS_MENU_SEPARATOR "/"
 #endif
 
 /* Whether somebody reads the tree's texts, rather than its values alone. */
@@ -43,5 +53,24 @@ static inline conversation_t *ws_find_tcp_conversation(packet_info *pinfo)
                              pinfo->srcport, pinfo->destport, 0);
 #endif
 }
+
+/*
+ * WS_STAT_TAP_INIT(init, start) defines what register_stat_tap_ui calls, init, by bool start(const char *argument).
+ * Where Wireshark cannot be told of a failure, it ends here, as it does for statistics of its own.
+ */
+#if WS_AT_LEAST(4, 6)
+#define WS_STAT_TAP_INIT(init, start) \
+    static bool init(const char *argument, void *unused _U_) \
+    { \
+        return start(argument); \
+    }
+#else
+#define WS_STAT_TAP_INIT(init, start) \
+    static void init(const char *argument, void *unused _U_) \
+    { \
+        if (!start(argument)) \
+            exit(1); \
+    }
+#endif
 
 #endif
