@@ -13,6 +13,7 @@
 #include "annotation.h"
 #include "local_end.h"
 #include "segment.h"
+#include "views.h"
 
 #include <epan/exceptions.h>
 #include <epan/ipproto.h>
@@ -164,6 +165,7 @@ void proto_register_tcpstate(void)
     tap_tcpstate = register_tap("tcpstate");
     annotation_register(proto_tcpstate);
     register_preferences();
+    ladder_register();
 }
 
 void proto_reg_handoff_tcpstate(void)

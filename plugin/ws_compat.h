@@ -6,11 +6,14 @@
 #ifndef WS_COMPAT_H
 #define WS_COMPAT_H
 
+#include <stdlib.h>
+
 #include <wireshark.h>
 
 #include <epan/conversation.h>
 #include <epan/packet.h>
 #include <epan/proto.h>
+#include <epan/stat_tap_ui.h>
 
 #define WS_AT_LEAST(major, minor) \
     (WIRESHARK_VERSION_MAJOR > (major) || (WIRESHARK_VERSION_MAJOR == (major) && WIRESHARK_VERSION_MINOR >= (minor)))
@@ -41,5 +44,24 @@ static inline conversation_t *ws_find_tcp_conversation(packet_info *pinfo)
                              pinfo->srcport, pinfo->destport, 0);
 #endif
 }
+
+/*
+ * WS_STAT_TAP_INIT(init, start) defines what register_stat_tap_ui calls, init, by bool start(const char *argument).
+ * Where Wireshark cannot be told of a failure, it ends here, as it does for statistics of its own.
+ */
+#if WS_AT_LEAST(4, 6)
+#define WS_STAT_TAP_INIT(init, start) \
+    static bool init(const char *argument, void *unused _U_) \
+    { \
+        return start(argument); \
+    }
+#else
+#define WS_STAT_TAP_INIT(init, start) \
+    static void init(const char *argument, void *unused _U_) \
+    { \
+        if (!start(argument)) \
+            exit(1); \
+    }
+#endif
 
 #endif

@@ -1,0 +1,173 @@
+/* views.c
+ * What the views that tshark's -z prints have in common: their start, and connections.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "ws_compat.h"
+#include "views.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <epan/to_str.h>
+#include <wsutil/report_message.h>
+
+/* ------------------------------------------------------------------ start */
+
+static void reset(void *data)
+{
+    struct view *view = (struct view *)data;
+
+    if (view->forget)
+        view->forget(view);
+    wmem_free_all(view->pool);
+    view->pairs = wmem_map_new(view->pool, g_direct_hash, g_direct_equal);
+    view->first = view->last = NULL;
+}
+
+static void finish(void *data)
+{
+    struct view *view = (struct view *)data;
+
+    if (view->forget)
+        view->forget(view);
+    wmem_destroy_allocator(view->pool);
+    g_free(view->filter);
+    g_free(view);
+}
+
+bool view_start(struct view *view, const char *argument)
+{
+    const char *rest = argument + strlen(view->cli);
+
+    view->pool = wmem_allocator_new(WMEM_ALLOCATOR_BLOCK);
+    if (*rest && *rest != ',') {
+        report_failure("invalid \"-z %s[,filter]\" argument", view->cli);
+        finish(view);
+        return false;
+    }
+    if (*rest && rest[1])
+        view->filter = g_strdup(rest + 1);
+    reset(view);
+    GString *error = register_tap_listener("tcpstate", view, view->filter, TL_REQUIRES_NOTHING, reset, view->packet,
+                                           view->draw, finish);
+    if (error) {
+        report_failure("Couldn't register %s tap: %s", view->cli, error->str);
+        g_string_free(error, true);
+        finish(view);
+        return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ connections */
+
+/* What is remembered of a pair of sockets: its present incarnation, and how far its history was read. */
+struct pair {
+    struct view_connection *connection;
+    const struct history *history;
+    uint32_t read; /* entries of it */
+};
+
+/*
+ * Reads the entries that the pair's history has got since it was last looked at, up to the segment's own.
+ * Returns the latest that began an incarnation, or NULL.
+ */
+static const struct history_entry *read_on(struct pair *pair, const struct history_view *shown)
+{
+    const struct history_entry *opened = NULL;
+
+    if (pair->history != shown->history) {
+        pair->history = shown->history;
+        pair->read = 0;
+    }
+    for (; pair->read < shown->first + shown->count; pair->read++) {
+        if (pair->history->entry[pair->read].opened)
+            opened = &pair->history->entry[pair->read];
+    }
+    return opened;
+}
+
+static struct view_connection *connection_new(struct view *view, const packet_info *pinfo,
+                                              const struct tcpstate_tap *segment, int64_t start_ns)
+{
+    struct view_connection *c = (struct view_connection *)wmem_alloc0(view->pool, view->record);
+    const unsigned src = segment->view.src;
+
+    c->number = view->last ? view->last->number + 1 : 1;
+    c->start_ns = start_ns;
+    c->first_frame = pinfo->num;
+    copy_address_wmem(view->pool, &c->address[src], &segment->src);
+    copy_address_wmem(view->pool, &c->address[!src], &segment->dst);
+    c->port[src] = segment->srcport;
+    c->port[!src] = segment->destport;
+    if (view->last)
+        view->last->next = c;
+    else
+        view->first = c;
+    view->last = c;
+    return c;
+}
+
+struct view_connection *view_connection_of(struct view *view, const packet_info *pinfo,
+                                           const struct tcpstate_tap *segment)
+{
+    const struct history_view *shown = &segment->view.shown;
+    const void *key = GUINT_TO_POINTER(segment->view.pair + 1);
+    struct pair *pair = (struct pair *)wmem_map_lookup(view->pairs, key);
+
+    if (!pair) {
+        pair = wmem_new0(view->pool, struct pair);
+        wmem_map_insert(view->pairs, key, pair);
+    }
+    const struct history_entry *opened = read_on(pair, shown);
+    if (opened || !pair->connection)
+        pair->connection = connection_new(view, pinfo, segment,
+                                          opened ? opened->time_ns : shown->history->entry[0].time_ns);
+    struct view_connection *c = pair->connection;
+    c->last_frame = pinfo->num;
+    c->client = shown->client;
+    c->closed_by = shown->closed_by;
+    c->midstream = shown->midstream;
+    return c;
+}
+
+/* ------------------------------------------------------------------ texts */
+
+char *view_socket(wmem_allocator_t *pool, const struct view_connection *c, unsigned end)
+{
+    char *host = address_to_str(pool, &c->address[end]);
+    const bool brackets = c->address[end].type == AT_IPv6;
+    char *text = wmem_strdup_printf(pool, "%s%s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "", c->port[end]);
+
+    wmem_free(pool, host);
+    return text;
+}
+
+int64_t view_elapsed_ns(const struct view_connection *c, int64_t time_ns)
+{
+    return time_ns < c->start_ns ? -history_elapsed_ns(time_ns, c->start_ns) : history_elapsed_ns(c->start_ns, time_ns);
+}
+
+const char *view_seconds(char *text, int64_t time_ns)
+{
+    const int64_t us = time_ns / 1000, magnitude = us < 0 ? -us : us;
+
+    snprintf(text, VIEW_NUMBER, "%s%" PRId64 ".%06d", us < 0 ? "-" : "", magnitude / 1000000,
+             (int)(magnitude % 1000000));
+    return text;
+}
+
+const char *view_count(char *text, uint64_t number)
+{
+    char digits[VIEW_NUMBER], *to = text;
+    const int count = snprintf(digits, sizeof digits, "%" PRIu64, number);
+
+    for (int i = 0; i < count; i++) {
+        *to++ = digits[i];
+        if (i + 1 < count && (count - 1 - i) % 3 == 0)
+            *to++ = ',';
+    }
+    *to = '\0';
+    return text;
+}
