@@ -264,25 +264,6 @@ static void print_above(const struct above *above)
         print_line(above->line[n]);
 }
 
-/* "CLOSE_WAIT?": a state, marked if it is assumed. */
-static const char *state_text(char *text, size_t size, uint8_t state, bool assumed)
-{
-    snprintf(text, size, "%s%s", tcp_state_name(state), assumed ? "?" : "");
-    return text;
-}
-
-static void flags_text(char *text, size_t size, uint8_t flags)
-{
-    static const char *const names[] = { "FIN", "SYN", "RST", "PSH", "ACK", "URG" };
-    size_t length = 0;
-
-    text[0] = '\0';
-    for (unsigned bit = 0; bit < G_N_ELEMENTS(names); bit++) {
-        if (flags >> bit & 1)
-            length += (size_t)snprintf(text + length, size - length, "%s%s", length ? "," : "", names[bit]);
-    }
-}
-
 /*
  * The segment in the RFC's notation. What does not fit beside the arrows goes into rest.
  * Both have room for all of it.
@@ -290,17 +271,17 @@ static void flags_text(char *text, size_t size, uint8_t flags)
 #define SEGMENT_TEXT 128
 static void segment_text(const struct row *row, char *text, char *rest)
 {
-    char part[4][40], flags[32];
+    char part[4][40], flags[VIEW_FLAGS];
     size_t length = 0;
     unsigned n = 0;
     bool fits = true;
 
-    flags_text(flags, sizeof flags, row->flags);
+    
     snprintf(part[0], sizeof part[0], "<SEQ=%u>", row->of.segment.seq);
     part[1][0] = part[3][0] = '\0';
     if (row->flags & TCP_ACK)
         snprintf(part[1], sizeof part[1], "<ACK=%u>", row->of.segment.ack);
-    snprintf(part[2], sizeof part[2], "<CTL=%s>", flags);
+    snprintf(part[2], sizeof part[2], "<CTL=%s>", view_flags(flags, row->flags));
     if (row->of.segment.len)
         snprintf(part[3], sizeof part[3], "<DATA=%u>", row->of.segment.len);
 
@@ -316,7 +297,7 @@ static void print_segment(const struct view_connection *c, const struct row *row
 {
     const unsigned left = c->client, right = !left;
     const char *arrow = row->src == left ? "-->" : "<--";
-    char text[SEGMENT_TEXT], rest[SEGMENT_TEXT], when[64], time[VIEW_NUMBER], name[2][32], line[2 * SEGMENT_TEXT];
+    char text[SEGMENT_TEXT], rest[SEGMENT_TEXT], when[64], time[VIEW_NUMBER], name[2][VIEW_STATE], line[2 * SEGMENT_TEXT];
     struct above above = { .lines = 0 };
 
     snprintf(when, sizeof when, "frame %u, %s s", row->frame, view_seconds(time, view_elapsed_ns(c, row->time_ns)));
@@ -327,8 +308,8 @@ static void print_segment(const struct view_connection *c, const struct row *row
 
     segment_text(row, text, rest);
     snprintf(line, sizeof line, "%-*s %s %-*s %s %s", STATE_WIDTH,
-             state_text(name[0], sizeof name[0], row->state[left], !row->confirmed[left]), arrow, SEGMENT_WIDTH, text,
-             arrow, state_text(name[1], sizeof name[1], row->state[right], !row->confirmed[right]));
+             view_state(name[0], row->state[left], !row->confirmed[left]), arrow, SEGMENT_WIDTH, text,
+             arrow, view_state(name[1], row->state[right], !row->confirmed[right]));
     print_line(line);
     if (rest[0])
         printf("%*s%s\n", SEGMENT_AT, "", rest);
@@ -387,7 +368,7 @@ static void print_heading(const struct ladder_connection *ladder)
 {
     const struct view_connection *c = &ladder->base;
     const unsigned left = c->client, right = !left;
-    char *socket[2], state[2][32];
+    char *socket[2], state[2][VIEW_STATE];
 
     printf("\nConnection %u: ", c->number);
     if (c->first_frame == c->last_frame)
@@ -398,7 +379,7 @@ static void print_heading(const struct ladder_connection *ladder)
 
     for (unsigned end = 0; end < 2; end++) {
         socket[end] = view_socket(NULL, c, end);
-        state_text(state[end], sizeof state[end], ladder->initial[end], c->midstream);
+        view_state(state[end], ladder->initial[end], c->midstream);
     }
     print_sides("client", "server");
     print_sides(socket[left], socket[right]);

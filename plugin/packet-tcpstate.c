@@ -166,6 +166,8 @@ void proto_register_tcpstate(void)
     annotation_register(proto_tcpstate);
     register_preferences();
     ladder_register();
+    flow_register(proto_tcpstate);
+    diagram_register();
 }
 
 void proto_reg_handoff_tcpstate(void)

@@ -6,6 +6,8 @@
 #include "ws_compat.h"
 #include "views.h"
 
+#include "names.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -109,6 +111,18 @@ static struct view_connection *connection_new(struct view *view, const packet_in
     return c;
 }
 
+/*
+ * The SYN with which an end goes on trying, as in RFC 9293 figure 9, line 7: it opens a new incarnation, for
+ * its peer has ended the old one meanwhile, and yet it is one story.
+ */
+static bool tries_again(const struct view_connection *c, const struct tcpstate_tap *segment)
+{
+    const unsigned src = segment->view.src;
+
+    return (segment->seg.flags & TCP_SYN) && c->has_syn[src] && c->syn[src] == segment->seg.seq
+        && segment->view.shown.end[src].previous == TCP_SYN_SENT;
+}
+
 struct view_connection *view_connection_of(struct view *view, const packet_info *pinfo,
                                            const struct tcpstate_tap *segment)
 {
@@ -121,10 +135,14 @@ struct view_connection *view_connection_of(struct view *view, const packet_info 
         wmem_map_insert(view->pairs, key, pair);
     }
     const struct history_entry *opened = read_on(pair, shown);
-    if (opened || !pair->connection)
+    if (!pair->connection || (opened && !tries_again(pair->connection, segment)))
         pair->connection = connection_new(view, pinfo, segment,
                                           opened ? opened->time_ns : shown->history->entry[0].time_ns);
     struct view_connection *c = pair->connection;
+    if (segment->seg.flags & TCP_SYN) {
+        c->has_syn[segment->view.src] = true;
+        c->syn[segment->view.src] = segment->seg.seq;
+    }
     c->last_frame = pinfo->num;
     c->client = shown->client;
     c->closed_by = shown->closed_by;
@@ -169,5 +187,24 @@ const char *view_count(char *text, uint64_t number)
             *to++ = ',';
     }
     *to = '\0';
+    return text;
+}
+
+const char *view_state(char *text, uint8_t state, bool assumed)
+{
+    snprintf(text, VIEW_STATE, "%s%s", tcp_state_name(state), assumed ? "?" : "");
+    return text;
+}
+
+const char *view_flags(char *text, uint8_t flags)
+{
+    static const char *const names[] = { "FIN", "SYN", "RST", "PSH", "ACK", "URG" };
+    size_t length = 0;
+
+    text[0] = '\0';
+    for (unsigned bit = 0; bit < G_N_ELEMENTS(names); bit++) {
+        if (flags >> bit & 1)
+            length += (size_t)snprintf(text + length, VIEW_FLAGS - length, "%s%s", length ? "," : "", names[bit]);
+    }
     return text;
 }

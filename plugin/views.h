@@ -25,6 +25,8 @@ struct view_connection {
     uint8_t  client;              /* index of the client, as of the latest tapped segment; so the next two */
     uint8_t  closed_by;           /* enum tcp_closer */
     bool     midstream;
+    bool     has_syn[2];
+    uint32_t syn[2];              /* has_syn: number of the end's latest SYN */
     int64_t  start_ns;            /* time of its first segment in the capture, nanoseconds since 1970 */
     uint32_t first_frame, last_frame; /* of those that were tapped */
     uint32_t number;              /* from 1, in the same order */
@@ -65,5 +67,13 @@ const char *view_seconds(char *text, int64_t time_ns);
 
 /* A number with its thousands apart: "14,480". Returns text, which has room for VIEW_NUMBER octets. */
 const char *view_count(char *text, uint64_t number);
+
+/* "CLOSE_WAIT?": a state, marked if it is assumed. Returns text, which has room for VIEW_STATE octets. */
+#define VIEW_STATE 32
+const char *view_state(char *text, uint8_t state, bool assumed);
+
+/* "FIN,ACK": the flags of a segment. Returns text, which has room for VIEW_FLAGS octets. */
+#define VIEW_FLAGS 32
+const char *view_flags(char *text, uint8_t flags);
 
 #endif

@@ -14,6 +14,7 @@
 #include <epan/packet.h>
 #include <epan/proto.h>
 #include <epan/stat_tap_ui.h>
+#include <epan/tap.h>
 
 #define WS_AT_LEAST(major, minor) \
     (WIRESHARK_VERSION_MAJOR > (major) || (WIRESHARK_VERSION_MAJOR == (major) && WIRESHARK_VERSION_MINOR >= (minor)))
@@ -63,5 +64,45 @@ static inline conversation_t *ws_find_tcp_conversation(packet_info *pinfo)
             exit(1); \
     }
 #endif
+
+/*
+ * Flow graphs: epan/sequence_analysis.h is in no package of development files. These are the first members of
+ * what Wireshark allocates, as far as they are the same in all series; never make one here.
+ */
+struct ws_flow_item {
+    uint32_t frame;
+    address  src;       /* these and the texts are freed by Wireshark, with g_free */
+    uint16_t srcport;
+    address  dst;
+    uint16_t destport;
+    char    *label;     /* above the arrow */
+    char    *time;      /* set by Wireshark */
+    char    *comment;   /* at the right of the graph */
+    uint16_t conversation;
+    unsigned foreground, background; /* 0xRRGGBB, used with has_colour */
+#if WS_AT_LEAST(4, 4)
+    bool     has_colour, display;
+#else
+    gboolean has_colour, display;
+#endif
+    unsigned src_node, dst_node;
+    uint16_t line_style; /* width of the arrow, pixels */
+};
+
+struct ws_flow {
+    const char *name;
+#if WS_AT_LEAST(4, 4)
+    bool     any_address;
+#else
+    gboolean any_address;
+#endif
+    int      conversations;
+    GQueue  *items;
+};
+
+WS_DLL_PUBLIC void register_seq_analysis(const char *name, const char *title, const int proto, const char *tap,
+                                         unsigned tap_flags, tap_packet_cb packet);
+WS_DLL_PUBLIC struct ws_flow_item *sequence_analysis_create_sai_with_addresses(packet_info *pinfo,
+                                                                               struct ws_flow *flow);
 
 #endif
