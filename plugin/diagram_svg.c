@@ -79,11 +79,14 @@ static const struct diagram_arc arcs[] = {
       "M685 1216H945", 705, 1170, true },
 };
 
+static bool is_reset(uint8_t event)
+{
+    return event == TCP_EV_RCV_RST || event == TCP_EV_SND_RST;
+}
+
 const struct diagram_arc *diagram_arc_of(uint8_t from, uint8_t to, uint8_t event)
 {
-    const bool reset = event == TCP_EV_RCV_RST || event == TCP_EV_SND_RST;
-
-    if (reset && !(event == TCP_EV_RCV_RST && to == TCP_LISTEN)) /* note 3: left out of the figure */
+    if (is_reset(event) && !(event == TCP_EV_RCV_RST && to == TCP_LISTEN)) /* note 3: left out of the figure */
         return NULL;
     for (unsigned i = 0; i < G_N_ELEMENTS(arcs); i++) {
         if (arcs[i].from == from && arcs[i].to == to)
@@ -344,7 +347,9 @@ static void add_list_line(GString *svg, const struct diagram *d, uint32_t index,
         g_string_append_printf(svg, "<text class=\"faint\" x=\"980\" y=\"%d\">assumed in error, as %u shows</text>", y,
                                step->undone_by);
     else if (!step->arc)
-        g_string_append_printf(svg, "<text class=\"faint\" x=\"980\" y=\"%d\">not an arc of figure 5</text>", y);
+        g_string_append_printf(svg, "<text class=\"faint\" x=\"980\" y=\"%d\">%s</text>", y,
+                               is_reset(step->event) ? "reset: not drawn in figure 5, note 3"
+                                                     : "not an arc of figure 5");
     g_string_append(svg, "</g>\n");
 }
 

@@ -27,10 +27,23 @@ static void reset(void *data)
     view->first = view->last = NULL;
 }
 
+/* Histories, and all else of the capture file, go: nothing may be drawn of them any more. */
+static ws_bool close_file(wmem_allocator_t *scope _U_, wmem_cb_event_t event, void *data)
+{
+    struct view *view = (struct view *)data;
+
+    reset(view);
+    if (event == WMEM_CB_DESTROY_EVENT)
+        view->on_close = 0;
+    return true;
+}
+
 static void finish(void *data)
 {
     struct view *view = (struct view *)data;
 
+    if (view->on_close)
+        wmem_unregister_callback(wmem_file_scope(), view->on_close);
     if (view->forget)
         view->forget(view);
     wmem_destroy_allocator(view->pool);
@@ -59,6 +72,7 @@ bool view_start(struct view *view, const char *argument)
         finish(view);
         return false;
     }
+    view->on_close = wmem_register_callback(wmem_file_scope(), close_file, view);
     return true;
 }
 

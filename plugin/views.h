@@ -40,6 +40,7 @@ struct view {
     tap_draw_cb draw;       /* called with the view, at the end of the capture */
     tap_reset_cb forget;    /* or NULL: called with the view before its memory goes */
     wmem_allocator_t *pool; /* of all that is remembered; emptied on reset */
+    unsigned on_close;      /* number of the callback at the capture file's end, 0: none */
     wmem_map_t *pairs;
     struct view_connection *first, *last;
     char *filter;           /* display filter as the user wrote it, or NULL */

@@ -22,7 +22,9 @@
 #if WS_AT_LEAST(4, 4)
 #include <wsutil/plugins.h>
 #define WS_PLUGIN_IS_EPAN WS_PLUGIN_DESC_EPAN /* what plugin_describe returns */
+typedef bool ws_bool; /* what Wireshark's own declarations use */
 #else
+typedef gboolean ws_bool;
 #define WS_PLUGIN_IS_EPAN 0 /* never asked */
 #define tvb_get_uint8 tvb_get_guint8
 #endif
@@ -80,22 +82,14 @@ struct ws_flow_item {
     char    *comment;   /* at the right of the graph */
     uint16_t conversation;
     unsigned foreground, background; /* 0xRRGGBB, used with has_colour */
-#if WS_AT_LEAST(4, 4)
-    bool     has_colour, display;
-#else
-    gboolean has_colour, display;
-#endif
+    ws_bool  has_colour, display;
     unsigned src_node, dst_node;
     uint16_t line_style; /* width of the arrow, pixels */
 };
 
 struct ws_flow {
     const char *name;
-#if WS_AT_LEAST(4, 4)
-    bool     any_address;
-#else
-    gboolean any_address;
-#endif
+    ws_bool  any_address;
     int      conversations;
     GQueue  *items;
 };
