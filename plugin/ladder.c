@@ -183,16 +183,14 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
 /* Lines of text above a row, from below. A segment has at most 2 * TCPFSM_STEPS_MAX transitions. */
 #define LINES_MAX (4 * TCPFSM_STEPS_MAX + 1)
 struct above {
-    char line[LINES_MAX][WIDTH + 1];
+    char line[LINES_MAX][WIDTH];
     unsigned lines;
 };
 
 static char *line_of(struct above *above, unsigned index)
 {
-    while (above->lines <= index) {
-        memset(above->line[above->lines], ' ', WIDTH);
-        above->line[above->lines++][WIDTH] = '\0';
-    }
+    while (above->lines <= index)
+        memset(above->line[above->lines++], ' ', WIDTH);
     return above->line[index];
 }
 
@@ -248,69 +246,81 @@ static void put_steps(struct above *above, const struct row *row, unsigned end, 
     }
 }
 
-/* Prints a line without the blanks at its end. */
-static void print_line(const char *line)
+/* Prints a line of that many octets without the blanks at its end. */
+static void print_line(const char *line, size_t length)
 {
-    size_t length = strlen(line);
-
     while (length > 0 && line[length - 1] == ' ')
         length--;
-    printf("%.*s\n", (int)length, line);
+    fwrite(line, 1, length, stdout);
+    putchar('\n');
 }
 
 static void print_above(const struct above *above)
 {
     for (unsigned n = above->lines; n-- > 0;)
-        print_line(above->line[n]);
+        print_line(above->line[n], WIDTH);
+}
+
+/* Appends "<ACK=101>". Returns the new end. */
+static char *add_number(char *to, const char *name, uint32_t number)
+{
+    return g_stpcpy(view_number(g_stpcpy(to, name), number), ">");
 }
 
 /*
- * The segment in the RFC's notation. What does not fit beside the arrows goes into rest.
+ * The segment in the RFC's notation. What does not fit beside the arrows is in rest.
  * Both have room for all of it.
  */
 #define SEGMENT_TEXT 128
 static void segment_text(const struct row *row, char *text, char *rest)
 {
-    char part[4][40], flags[VIEW_FLAGS];
-    size_t length = 0;
-    unsigned n = 0;
-    bool fits = true;
+    char flags[VIEW_FLAGS], part[VIEW_FLAGS + 8], *to = add_number(text, "<SEQ=", row->of.segment.seq);
+    const char *beside = text + SEGMENT_WIDTH; /* the end of what fits */
 
-    
-    snprintf(part[0], sizeof part[0], "<SEQ=%u>", row->of.segment.seq);
-    part[1][0] = part[3][0] = '\0';
+    *rest = '\0';
     if (row->flags & TCP_ACK)
-        snprintf(part[1], sizeof part[1], "<ACK=%u>", row->of.segment.ack);
-    snprintf(part[2], sizeof part[2], "<CTL=%s>", view_flags(flags, row->flags));
-    if (row->of.segment.len)
-        snprintf(part[3], sizeof part[3], "<DATA=%u>", row->of.segment.len);
-
-    text[0] = rest[0] = '\0';
-    for (; n < 4; n++) {
-        fits = fits && length + strlen(part[n]) <= SEGMENT_WIDTH;
-        length += strlen(part[n]);
-        g_strlcat(fits ? text : rest, part[n], SEGMENT_TEXT);
+        to = add_number(to, "<ACK=", row->of.segment.ack);
+    g_stpcpy(g_stpcpy(g_stpcpy(part, "<CTL="), view_flags(flags, row->flags)), ">");
+    if (to + strlen(part) > beside)
+        to = rest;
+    to = g_stpcpy(to, part);
+    if (row->of.segment.len) {
+        add_number(part, "<DATA=", row->of.segment.len);
+        g_stpcpy(*rest || to + strlen(part) <= beside ? to : rest, part);
     }
+}
+
+/* Puts a text into a line of blanks. */
+static void put_at(char *line, size_t at, const char *text)
+{
+    memcpy(line + at, text, strlen(text));
 }
 
 static void print_segment(const struct view_connection *c, const struct row *row)
 {
     const unsigned left = c->client, right = !left;
     const char *arrow = row->src == left ? "-->" : "<--";
-    char text[SEGMENT_TEXT], rest[SEGMENT_TEXT], when[64], time[VIEW_NUMBER], name[2][VIEW_STATE], line[2 * SEGMENT_TEXT];
-    struct above above = { .lines = 0 };
+    char text[SEGMENT_TEXT], rest[SEGMENT_TEXT], when[64], time[VIEW_NUMBER], name[VIEW_STATE], line[WIDTH + 1];
+    struct above above; /* its lines are filled as they are needed */
 
-    snprintf(when, sizeof when, "frame %u, %s s", row->frame, view_seconds(time, view_elapsed_ns(c, row->time_ns)));
+    above.lines = 0;
+
+    g_stpcpy(g_stpcpy(g_stpcpy(view_number(g_stpcpy(when, "frame "), row->frame), ", "),
+                      view_seconds(time, view_elapsed_ns(c, row->time_ns))), " s");
     put(&above, 0, SEGMENT_AT, when);
     put_steps(&above, row, left, false);
     put_steps(&above, row, right, true);
     print_above(&above);
 
     segment_text(row, text, rest);
-    snprintf(line, sizeof line, "%-*s %s %-*s %s %s", STATE_WIDTH,
-             view_state(name[0], row->state[left], !row->confirmed[left]), arrow, SEGMENT_WIDTH, text,
-             arrow, view_state(name[1], row->state[right], !row->confirmed[right]));
-    print_line(line);
+    memset(line, ' ', WIDTH);
+    line[WIDTH] = '\0';
+    put_at(line, 0, view_state(name, row->state[left], !row->confirmed[left]));
+    put_at(line, STATE_WIDTH + 1, arrow);
+    put_at(line, SEGMENT_AT, text);
+    put_at(line, RIGHT_AT - 4, arrow);
+    put_at(line, RIGHT_AT, view_state(name, row->state[right], !row->confirmed[right]));
+    print_line(line, WIDTH);
     if (rest[0])
         printf("%*s%s\n", SEGMENT_AT, "", rest);
 }

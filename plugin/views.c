@@ -181,19 +181,34 @@ int64_t view_elapsed_ns(const struct view_connection *c, int64_t time_ns)
     return time_ns < c->start_ns ? -history_elapsed_ns(time_ns, c->start_ns) : history_elapsed_ns(c->start_ns, time_ns);
 }
 
+char *view_number(char *to, uint64_t number)
+{
+    char digits[VIEW_NUMBER], *from = digits + sizeof digits;
+
+    *--from = '\0';
+    do
+        *--from = (char)('0' + number % 10);
+    while (number /= 10);
+    return g_stpcpy(to, from);
+}
+
 const char *view_seconds(char *text, int64_t time_ns)
 {
     const int64_t us = time_ns / 1000, magnitude = us < 0 ? -us : us;
+    char *to = text;
 
-    snprintf(text, VIEW_NUMBER, "%s%" PRId64 ".%06d", us < 0 ? "-" : "", magnitude / 1000000,
-             (int)(magnitude % 1000000));
+    if (us < 0)
+        *to++ = '-';
+    to = view_number(to, (uint64_t)magnitude / 1000000);
+    view_number(to, 1000000 + (uint64_t)magnitude % 1000000);
+    *to = '.'; /* in place of the 1 that held the zeros */
     return text;
 }
 
 const char *view_count(char *text, uint64_t number)
 {
     char digits[VIEW_NUMBER], *to = text;
-    const int count = snprintf(digits, sizeof digits, "%" PRIu64, number);
+    const int count = (int)(view_number(digits, number) - digits);
 
     for (int i = 0; i < count; i++) {
         *to++ = digits[i];
@@ -206,19 +221,19 @@ const char *view_count(char *text, uint64_t number)
 
 const char *view_state(char *text, uint8_t state, bool assumed)
 {
-    snprintf(text, VIEW_STATE, "%s%s", tcp_state_name(state), assumed ? "?" : "");
-    return text;
+    g_strlcpy(text, tcp_state_name(state), VIEW_STATE - 1);
+    return assumed ? strcat(text, "?") : text;
 }
 
 const char *view_flags(char *text, uint8_t flags)
 {
     static const char *const names[] = { "FIN", "SYN", "RST", "PSH", "ACK", "URG" };
-    size_t length = 0;
+    char *to = text;
 
-    text[0] = '\0';
+    *to = '\0';
     for (unsigned bit = 0; bit < G_N_ELEMENTS(names); bit++) {
         if (flags >> bit & 1)
-            length += (size_t)snprintf(text + length, VIEW_FLAGS - length, "%s%s", length ? "," : "", names[bit]);
+            to = g_stpcpy(to == text ? to : g_stpcpy(to, ","), names[bit]);
     }
     return text;
 }

@@ -62,19 +62,27 @@ char *view_socket(wmem_allocator_t *pool, const struct view_connection *c, unsig
 /* Nanoseconds since the connection's first segment; negative where time stamps run backwards. */
 int64_t view_elapsed_ns(const struct view_connection *c, int64_t time_ns);
 
-/* A time as seconds with microseconds: "-0.000100". Returns text, which has room for VIEW_NUMBER octets. */
+/*
+ * Views print a line for each of millions of segments, so these do without printf.
+ * Each returns text, which has room for as many octets as the constant says.
+ */
 #define VIEW_NUMBER 32
+#define VIEW_STATE 32
+#define VIEW_FLAGS 32
+
+/* A number, written at `to`, which has room for VIEW_NUMBER octets. Returns its end, a NUL. */
+char *view_number(char *to, uint64_t number);
+
+/* A time as seconds with microseconds: "-0.000100". VIEW_NUMBER. */
 const char *view_seconds(char *text, int64_t time_ns);
 
-/* A number with its thousands apart: "14,480". Returns text, which has room for VIEW_NUMBER octets. */
+/* A number with its thousands apart: "14,480". VIEW_NUMBER. */
 const char *view_count(char *text, uint64_t number);
 
-/* "CLOSE_WAIT?": a state, marked if it is assumed. Returns text, which has room for VIEW_STATE octets. */
-#define VIEW_STATE 32
+/* "CLOSE_WAIT?": a state, marked if it is assumed. VIEW_STATE. */
 const char *view_state(char *text, uint8_t state, bool assumed);
 
-/* "FIN,ACK": the flags of a segment. Returns text, which has room for VIEW_FLAGS octets. */
-#define VIEW_FLAGS 32
+/* "FIN,ACK": the flags of a segment. VIEW_FLAGS. */
 const char *view_flags(char *text, uint8_t flags);
 
 #endif
