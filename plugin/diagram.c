@@ -163,9 +163,8 @@ static void read_rest(struct diagram_connection *c)
         read_entry(c);
 }
 
-static void forget(void *data)
+static void forget(struct view *view)
 {
-    struct view *view = (struct view *)data;
     struct diagram_connection *c = (struct diagram_connection *)view->first;
 
     if (c && c->step)
@@ -224,24 +223,11 @@ static void draw(void *data)
 
 /* ------------------------------------------------------------------ registration */
 
-static bool start(const char *argument)
-{
-    struct view *view = g_new0(struct view, 1);
-
-    view->cli = "tcpstate,diagram";
-    view->record = sizeof(struct diagram_connection);
-    view->packet = packet;
-    view->draw = draw;
-    view->forget = forget;
-    return view_start(view, argument);
-}
-WS_STAT_TAP_INIT(init, start)
-
 void diagram_register(void)
 {
-    static stat_tap_ui ui = {
-        .group = REGISTER_STAT_GROUP_GENERIC, .title = "TCP State diagram", .cli_string = "tcpstate,diagram",
-        .tap_init_cb = init,
+    static struct view_kind kind = {
+        .cli = "tcpstate,diagram", .title = "TCP State diagram", .record = sizeof(struct diagram_connection),
+        .packet = packet, .draw = draw, .forget = forget,
     };
-    register_stat_tap_ui(&ui, NULL);
+    view_register(&kind);
 }

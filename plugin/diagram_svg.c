@@ -291,7 +291,8 @@ static void add_box(GString *svg, const struct diagram *d, const struct box *box
     if (client)
         g_string_append_printf(who, "\xe2\x97\x8f client%s", d->confirmed[d->client] ? "" : "?");
     if (server)
-        g_string_append_printf(who, "%s\xe2\x96\xa0 server%s", client ? "  " : "", d->confirmed[!d->client] ? "" : "?");
+        g_string_append_printf(who, "%s\xe2\x96\xa0 server%s", client ? "  " : "",
+                               d->confirmed[!d->client] ? "" : "?");
     g_string_append_printf(svg, "<rect class=\"box%s\" data-state=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" "
                                 "rx=\"8\"/>\n<text class=\"name\" x=\"%d\" y=\"%d\">%s</text>\n",
                            client || server ? " now" : "", tcp_state_name(box->state), box->x - BOX_WIDTH / 2, box->y,
@@ -322,7 +323,8 @@ static void add_legend(GString *svg, const struct diagram *d)
     }
     g_string_append(svg, "<text class=\"faint\" x=\"40\" y=\"164\">"
                          "Boxes in bold: where each end stood at last.</text>\n"
-                         "<text class=\"faint\" x=\"40\" y=\"184\">? assumed: its own segments do not prove it.</text>\n");
+                         "<text class=\"faint\" x=\"40\" y=\"184\">"
+                         "? assumed: its own segments do not prove it.</text>\n");
     g_free(subtitle);
 }
 

@@ -422,23 +422,11 @@ static void draw(void *data)
 
 /* ------------------------------------------------------------------ registration */
 
-static bool start(const char *argument)
-{
-    struct view *view = g_new0(struct view, 1);
-
-    view->cli = "tcpstate,ladder";
-    view->record = sizeof(struct ladder_connection);
-    view->packet = packet;
-    view->draw = draw;
-    return view_start(view, argument);
-}
-WS_STAT_TAP_INIT(init, start)
-
 void ladder_register(void)
 {
-    static stat_tap_ui ui = {
-        .group = REGISTER_STAT_GROUP_GENERIC, .title = "TCP State ladder", .cli_string = "tcpstate,ladder",
-        .tap_init_cb = init,
+    static struct view_kind kind = {
+        .cli = "tcpstate,ladder", .title = "TCP State ladder", .record = sizeof(struct ladder_connection),
+        .packet = packet, .draw = draw,
     };
-    register_stat_tap_ui(&ui, NULL);
+    view_register(&kind);
 }

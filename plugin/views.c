@@ -20,8 +20,8 @@ static void reset(void *data)
 {
     struct view *view = (struct view *)data;
 
-    if (view->forget)
-        view->forget(view);
+    if (view->kind->forget)
+        view->kind->forget(view);
     wmem_free_all(view->pool);
     view->pairs = wmem_map_new(view->pool, g_direct_hash, g_direct_equal);
     view->first = view->last = NULL;
@@ -44,36 +44,50 @@ static void finish(void *data)
 
     if (view->on_close)
         wmem_unregister_callback(wmem_file_scope(), view->on_close);
-    if (view->forget)
-        view->forget(view);
+    if (view->kind->forget)
+        view->kind->forget(view);
     wmem_destroy_allocator(view->pool);
     g_free(view->filter);
     g_free(view);
 }
 
-bool view_start(struct view *view, const char *argument)
+/* argument is the whole of "tcpstate,ladder[,filter]". Returns false, after a message, if it is wrong. */
+static bool start(const char *argument, void *data)
 {
-    const char *rest = argument + strlen(view->cli);
+    const struct view_kind *kind = (const struct view_kind *)data;
+    struct view *view = g_new0(struct view, 1);
+    const char *rest = argument + strlen(kind->cli);
 
+    view->kind = kind;
     view->pool = wmem_allocator_new(WMEM_ALLOCATOR_BLOCK);
     if (*rest && *rest != ',') {
-        report_failure("invalid \"-z %s[,filter]\" argument", view->cli);
+        report_failure("invalid \"-z %s[,filter]\" argument", kind->cli);
         finish(view);
         return false;
     }
     if (*rest && rest[1])
         view->filter = g_strdup(rest + 1);
     reset(view);
-    GString *error = register_tap_listener("tcpstate", view, view->filter, TL_REQUIRES_NOTHING, reset, view->packet,
-                                           view->draw, finish);
+    GString *error = register_tap_listener("tcpstate", view, view->filter, TL_REQUIRES_NOTHING, reset, kind->packet,
+                                           kind->draw, finish);
     if (error) {
-        report_failure("Couldn't register %s tap: %s", view->cli, error->str);
+        report_failure("Couldn't register %s tap: %s", kind->cli, error->str);
         g_string_free(error, true);
         finish(view);
         return false;
     }
     view->on_close = wmem_register_callback(wmem_file_scope(), close_file, view);
     return true;
+}
+WS_STAT_TAP_INIT(init, start)
+
+void view_register(struct view_kind *kind)
+{
+    kind->ui.group = REGISTER_STAT_GROUP_GENERIC;
+    kind->ui.title = kind->title;
+    kind->ui.cli_string = kind->cli;
+    kind->ui.tap_init_cb = init;
+    register_stat_tap_ui(&kind->ui, kind);
 }
 
 /* ------------------------------------------------------------------ connections */
@@ -107,7 +121,7 @@ static const struct history_entry *read_on(struct pair *pair, const struct histo
 static struct view_connection *connection_new(struct view *view, const packet_info *pinfo,
                                               const struct tcpstate_tap *segment, int64_t start_ns)
 {
-    struct view_connection *c = (struct view_connection *)wmem_alloc0(view->pool, view->record);
+    struct view_connection *c = (struct view_connection *)wmem_alloc0(view->pool, view->kind->record);
     const unsigned src = segment->view.src;
 
     c->number = view->last ? view->last->number + 1 : 1;

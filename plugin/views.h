@@ -32,25 +32,31 @@ struct view_connection {
     uint32_t number;              /* from 1, in the same order */
 };
 
-/* What a view remembers: zero it and set the first three, the rest is views.c's. */
-struct view {
+struct view;
+
+/* One of -z's views. It stays as long as the program runs. */
+struct view_kind {
     const char *cli;        /* what follows -z, "tcpstate,ladder" */
+    const char *title;
     size_t record;          /* size of the view's own record of a connection; its first member is a view_connection */
     tap_packet_cb packet;   /* called with the view for each segment that the filter lets through */
     tap_draw_cb draw;       /* called with the view, at the end of the capture */
-    tap_reset_cb forget;    /* or NULL: called with the view before its memory goes */
+    void (*forget)(struct view *view); /* or NULL: called before the view's memory goes */
+    stat_tap_ui ui;         /* view_register's */
+};
+
+/* Registers a view as -z has it: cli, and a display filter behind a comma if the user likes. */
+void view_register(struct view_kind *kind);
+
+/* What a view that was asked for remembers. */
+struct view {
+    const struct view_kind *kind;
     wmem_allocator_t *pool; /* of all that is remembered; emptied on reset */
     unsigned on_close;      /* number of the callback at the capture file's end, 0: none */
     wmem_map_t *pairs;
     struct view_connection *first, *last;
     char *filter;           /* display filter as the user wrote it, or NULL */
 };
-
-/*
- * Begins to listen, as -z has it: argument is the whole of "tcpstate,ladder[,filter]". Takes over the view.
- * Returns false, after Wireshark's own message, if the argument or the filter is wrong.
- */
-bool view_start(struct view *view, const char *argument);
 
 /* The record of the segment's connection; new ones are filled with zeros behind their first member. */
 struct view_connection *view_connection_of(struct view *view, const packet_info *pinfo,

@@ -49,20 +49,21 @@ static inline conversation_t *ws_find_tcp_conversation(packet_info *pinfo)
 }
 
 /*
- * WS_STAT_TAP_INIT(init, start) defines what register_stat_tap_ui calls, init, by bool start(const char *argument).
+ * WS_STAT_TAP_INIT(init, start) defines what register_stat_tap_ui calls, init, by
+ * bool start(const char *argument, void *userdata).
  * Where Wireshark cannot be told of a failure, it ends here, as it does for statistics of its own.
  */
 #if WS_AT_LEAST(4, 6)
 #define WS_STAT_TAP_INIT(init, start) \
-    static bool init(const char *argument, void *unused _U_) \
+    static bool init(const char *argument, void *userdata) \
     { \
-        return start(argument); \
+        return start(argument, userdata); \
     }
 #else
 #define WS_STAT_TAP_INIT(init, start) \
-    static void init(const char *argument, void *unused _U_) \
+    static void init(const char *argument, void *userdata) \
     { \
-        if (!start(argument)) \
+        if (!start(argument, userdata)) \
             exit(1); \
     }
 #endif
