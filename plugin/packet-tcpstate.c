@@ -14,6 +14,7 @@
 #include "local_end.h"
 #include "segment.h"
 #include "statistics.h"
+#include "views.h"
 
 #include <epan/exceptions.h>
 #include <epan/ipproto.h>
@@ -177,6 +178,9 @@ void proto_register_tcpstate(void)
     register_preferences();
     statistics_register();
     states_tree_register();
+    ladder_register();
+    flow_register(proto_tcpstate);
+    diagram_register();
 }
 
 void proto_reg_handoff_tcpstate(void)

@@ -69,7 +69,7 @@ static void connections_reset(void *listener)
     seen_forget_all((struct seen *)listener);
 }
 
-static bool connections_start(const char *argument)
+static bool connections_start(const char *argument, void *unused _U_)
 {
     const char *filter = argument + strlen(CONNECTIONS_COMMAND);
     GString *error;

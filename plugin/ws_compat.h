@@ -55,22 +55,55 @@ static inline conversation_t *ws_find_tcp_conversation(packet_info *pinfo)
 }
 
 /*
- * WS_STAT_TAP_INIT(init, start) defines what register_stat_tap_ui calls, init, by bool start(const char *argument).
+ * WS_STAT_TAP_INIT(init, start) defines what register_stat_tap_ui calls, init, by
+ * bool start(const char *argument, void *userdata).
  * Where Wireshark cannot be told of a failure, it ends here, as it does for statistics of its own.
  */
 #if WS_AT_LEAST(4, 6)
 #define WS_STAT_TAP_INIT(init, start) \
-    static bool init(const char *argument, void *unused _U_) \
+    static bool init(const char *argument, void *userdata) \
     { \
-        return start(argument); \
+        return start(argument, userdata); \
     }
 #else
 #define WS_STAT_TAP_INIT(init, start) \
-    static void init(const char *argument, void *unused _U_) \
+    static void init(const char *argument, void *userdata) \
     { \
-        if (!start(argument)) \
+        if (!start(argument, userdata)) \
             exit(1); \
     }
 #endif
+
+/*
+ * Flow graphs: epan/sequence_analysis.h is in no package of development files. These are the first members of
+ * what Wireshark allocates, as far as they are the same in all series; never make one here.
+ */
+struct ws_flow_item {
+    uint32_t frame;
+    address  src;       /* these and the texts are freed by Wireshark, with g_free */
+    uint16_t srcport;
+    address  dst;
+    uint16_t destport;
+    char    *label;     /* above the arrow */
+    char    *time;      /* set by Wireshark */
+    char    *comment;   /* at the right of the graph */
+    uint16_t conversation;
+    unsigned foreground, background; /* 0xRRGGBB, used with has_colour */
+    ws_bool  has_colour, display;
+    unsigned src_node, dst_node;
+    uint16_t line_style; /* width of the arrow, pixels */
+};
+
+struct ws_flow {
+    const char *name;
+    ws_bool  any_address;
+    int      conversations;
+    GQueue  *items;
+};
+
+WS_DLL_PUBLIC void register_seq_analysis(const char *name, const char *title, const int proto, const char *tap,
+                                         unsigned tap_flags, tap_packet_cb packet);
+WS_DLL_PUBLIC struct ws_flow_item *sequence_analysis_create_sai_with_addresses(packet_info *pinfo,
+                                                                               struct ws_flow *flow);
 
 #endif
