@@ -103,7 +103,7 @@ void connection_segment(int proto, conversation_t *conv, conversation_t *before,
     tcpfsm_segment(&c->machine, sender, pinfo->srcport >= pinfo->destport ? sender : !sender, seg,
                    (int64_t)connection_time_wait_s * 1000000, &out);
 
-    if (first || out.opened) { /* decided once, and again for each incarnation */
+    if (first || out.opened || out.tries_on) { /* decided once, and again where the client may be another */
         enum local_by by;
         const struct local_question question = {
             .pinfo = pinfo, .sender = sender, .client = c->machine.client,

@@ -23,6 +23,12 @@ static bool begins_anew(const struct tcpfsm_end *s, const struct tcpfsm_segment 
     return seg->seq != s->iss && !(s->has_other_iss && seg->seq == s->iss_other) && !is_older_syn(s, seg);
 }
 
+/* The SYN is the one on whose answer its sender waits already. */
+static bool repeats_own_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    return s->state == TCP_SYN_SENT && s->knows_iss && seg->seq == (s->syn_pending ? s->iss_other : s->iss);
+}
+
 /*
  * A SYN within a connection that its peer holds open changes nothing there (RFC 9293 section
  * 3.10.7.4, fourth check). It may open anew, as in figure 9, or be a stray: the old numbers stay
@@ -33,8 +39,11 @@ static bool comes_amid_connection(const struct tcpfsm_end *s, const struct tcpfs
     return s->knows_snd_nxt && (s->state >= TCP_SYN_RCVD || s->syn_pending) && p->state >= TCP_SYN_RCVD;
 }
 
-/* A new incarnation of the connection begins with this SYN. */
-static void note_opening(const struct judgement *j)
+/*
+ * The machine begins anew with this SYN. So does an incarnation, unless the SYN repeats the one that its sender
+ * is waiting on: then the socket is the same as before, in SYN_SENT all along, and only its peer is another.
+ */
+static void note_opening(const struct judgement *j, bool tries_on)
 {
     j->m->fast_open = j->seg->fast_open || j->seg->len > 0;
     j->m->fast_open_data = j->seg->len > 0;
@@ -42,12 +51,14 @@ static void note_opening(const struct judgement *j)
     j->m->syn_us = j->seg->time_us;
     j->m->rtt_us = 0;
     j->m->client = j->snd != j->m->end;
-    j->out->opened = true;
+    j->out->opened = !tries_on;
+    j->out->tries_on = tries_on;
 }
 
 static void note_pending_syn(const struct judgement *j)
 {
     struct tcpfsm_end *s = j->snd;
+    const bool tries_on = repeats_own_syn(s, j->seg);
 
     if (!s->syn_pending)
         s->live = s->state;
@@ -57,7 +68,7 @@ static void note_pending_syn(const struct judgement *j)
     s->wscale_known = true;
     s->has_other_iss = s->syn_pending = true;
     if (j->rcv->state == TCP_TIME_WAIT)
-        note_opening(j);
+        note_opening(j, tries_on);
     enter(j, s, TCP_SYN_SENT, TCP_EV_SND_SYN);
     s->confirmed = true;
 }
@@ -84,7 +95,7 @@ void evidence_of_syn(const struct judgement *j)
     const struct tcpfsm_segment *seg = j->seg;
     bool crossing = false; /* the peer's SYN was on its way: figure 7 */
 
-    const bool anew = begins_anew(s, seg) || s->syn_pending;
+    const bool anew = begins_anew(s, seg) || s->syn_pending, tries_on = repeats_own_syn(s, seg);
 
     if (anew && comes_amid_connection(s, p)) {
         note_pending_syn(j);
@@ -96,7 +107,7 @@ void evidence_of_syn(const struct judgement *j)
         s->live = TCP_CLOSED;
         crossing = p->state == TCP_SYN_SENT && p->knows_iss;
         if (!crossing) /* else the first to open remains the client */
-            note_opening(j);
+            note_opening(j, tries_on);
     } else if (s->synchronized || s->sent_syn_ack || is_copy(s, seg)) {
         return; /* an old duplicate: it has been answered since */
     } else if (is_older_syn(s, seg)) {

@@ -142,6 +142,7 @@ struct tcpfsm_change {
 struct tcpfsm_outcome {
     struct tcpfsm_change end[2];
     bool opened; /* the segment's SYN began an incarnation */
+    bool tries_on; /* it is the SYN with which its sender was trying already, and only now finds the peer free: figure 9 */
 };
 
 /*

@@ -45,6 +45,7 @@ class Segment(NamedTuple):
     src_state: str
     ends: tuple    # client, server
     closed_by: str
+    syn: object    # number of a SYN, else None
 
 
 def states_of(packet):
@@ -76,7 +77,9 @@ def states_of(packet):
     closer = every.get("tcpstate.closed_by")
     return Segment(int(every["num"].get("show")), Decimal(every["timestamp"].get("value")),
                    *endpoints, STATES[int(every["tcpstate.src"].get("show"))], tuple(ends),
-                   CLOSERS[int(closer.get("show")) if closer is not None else 0])
+                   CLOSERS[int(closer.get("show")) if closer is not None else 0],
+                   every["tcp.seq_raw"].get("show")
+                   if every["tcp.flags.syn"].get("show") in ("1", "True") else None)
 
 
 class Connection:
@@ -114,24 +117,30 @@ class Connection:
         return (stage, -wait), (*cells, last.closed_by)
 
 
-def opens(segment):
-    """Whether the segment begins an incarnation of sockets that are known already."""
-    return segment.src_state == "SYN_SENT" and any(
-        left in OVER and entered in ("SYN_SENT", "SYN_RCVD")
-        for end in segment.ends for left, _, entered in end.steps)
+def opens(segment, latest_syn):
+    """Whether the segment begins an incarnation of sockets that are known already.
+
+    A socket that was in SYN_SENT already and repeats its SYN, number latest_syn, is none anew: figure 9.
+    """
+    steps = [step for end in segment.ends for step in end.steps]
+    tries_on = segment.syn == latest_syn and "SYN_SENT" not in [entered for *_, entered in steps]
+    return segment.src_state == "SYN_SENT" and not tries_on and any(
+        left in OVER and entered in ("SYN_SENT", "SYN_RCVD") for left, _, entered in steps)
 
 
 def connections_of(segments):
     """In order of appearance."""
-    found, latest = [], {}
+    found, latest, syns = [], {}, {}
     for segment in segments:
         pair = frozenset((segment.src, segment.dst))
-        if pair not in latest or opens(segment):
+        if pair not in latest or opens(segment, syns.get((segment.src, segment.dst))):
             if pair in latest:
                 latest[pair].ended = segment.time
             latest[pair] = Connection()
             found.append(latest[pair])
         latest[pair].segments.append(segment)
+        if segment.syn is not None:
+            syns[segment.src, segment.dst] = segment.syn
     return found
 
 
