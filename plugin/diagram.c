@@ -9,6 +9,8 @@
 #include "diagram.h"
 #include "views.h"
 
+#include "names.h"
+
 #include <stdio.h>
 
 /* ------------------------------------------------------------------ an end's way */
@@ -73,37 +75,23 @@ void diagram_follow(struct diagram_step *step, uint32_t steps)
 /* ------------------------------------------------------------------ what is kept */
 
 struct diagram_connection {
-    struct view_connection base;
-    const struct history *history; /* of the first connection only; NULL once its file is closed */
+    struct incarnation base;
+    const struct history *history; /* that is read; of the first connection only */
     uint32_t read;                 /* entries of it that were read */
     uint32_t frame;                /* the segment of the entry read last */
     uint8_t  layer;
-    GArray  *step;                 /* of struct diagram_step */
+    wmem_array_t *step;            /* of struct diagram_step */
     uint32_t latest[2];            /* number of each end's latest step, 0: none */
     uint8_t  state[2];             /* enum tcp_state by index of end, as of what was read */
     bool     confirmed[2];
 };
-
-/* Index of the first entry of the incarnation that the segment belongs to. */
-static uint32_t beginning_of(const struct history_view *shown)
-{
-    const struct history_entry *entry = shown->history->entry;
-    uint32_t index = shown->first + shown->count - 1;
-
-    while (index > 0 && !entry[index].opened)
-        index--;
-    while (index > 0 && entry[index - 1].opened && entry[index - 1].frame == entry[index].frame
-           && entry[index - 1].layer == entry[index].layer)
-        index--;
-    return index;
-}
 
 /* After the last entry of a segment: what it proved. */
 static void note_proofs(const struct diagram_connection *c)
 {
     for (unsigned end = 0; end < 2; end++) {
         if (c->confirmed[end] && c->latest[end])
-            g_array_index(c->step, struct diagram_step, c->latest[end] - 1).proved = true;
+            ((struct diagram_step *)wmem_array_index(c->step, c->latest[end] - 1))->proved = true;
     }
 }
 
@@ -119,11 +107,11 @@ static void read_entry(struct diagram_connection *c)
     c->layer = entry->layer;
     if (history_step(&one, 0, &said)) {
         const struct diagram_step step = {
-            .elapsed_ns = view_elapsed_ns(&c->base, entry->time_ns), .frame = entry->frame, .end = said.end,
+            .elapsed_ns = incarnation_elapsed_ns(&c->base, entry->time_ns), .frame = entry->frame, .end = said.end,
             .event = said.event, .left = said.left, .entered = said.entered,
         };
-        g_array_append_val(c->step, step);
-        c->latest[said.end] = c->step->len;
+        wmem_array_append_one(c->step, step);
+        c->latest[said.end] = wmem_array_get_count(c->step);
     }
     c->state[0] = entry->state0;
     c->state[1] = entry->state1;
@@ -138,18 +126,16 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
     struct view *view = (struct view *)data;
     const struct tcpstate_tap *segment = (const struct tcpstate_tap *)tapped;
     const struct history_view *shown = &segment->view.shown;
-    struct view_connection *base = view_connection_of(view, pinfo, segment);
+    struct incarnation *base = incarnations_note(&view->connections, pinfo, segment);
     struct diagram_connection *c = (struct diagram_connection *)base;
 
-    if (base != view->first)
+    if (base != view->connections.first)
         return TAP_PACKET_REDRAW;
-    if (!c->step) {
-        c->step = g_array_new(false, false, sizeof(struct diagram_step));
-        c->history = shown->history;
-        c->read = beginning_of(shown);
-    } else if (c->history != shown->history) {
-        c->history = shown->history;
-        c->read = 0;
+    if (!c->step)
+        c->step = wmem_array_new(view->connections.pool, sizeof(struct diagram_step));
+    if (c->history != base->history) {
+        c->history = base->history;
+        c->read = base->opening;
     }
     while (c->read < shown->first + shown->count)
         read_entry(c);
@@ -159,17 +145,10 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
 /* What the filter kept from view: the rest of the same incarnation. */
 static void read_rest(struct diagram_connection *c)
 {
-    while (c->history && c->read < c->history->count && !c->history->entry[c->read].opened)
+    const uint32_t end = history_next_opening(c->history, c->read);
+
+    while (c->read < end)
         read_entry(c);
-}
-
-static void forget(struct view *view)
-{
-    struct diagram_connection *c = (struct diagram_connection *)view->first;
-
-    if (c && c->step)
-        g_array_free(c->step, true);
-    view->first = NULL;
 }
 
 /* ------------------------------------------------------------------ what is printed */
@@ -179,9 +158,10 @@ static void forget(struct view *view)
 
 static char *subtitle_of(const struct view *view)
 {
+    const uint32_t connections = view->connections.last->number;
     const char *filter = view->filter ? view->filter : "";
-    char *which = view->last->number == 1 ? g_strdup("the only connection")
-                                          : g_strdup_printf("the first of %u connections", view->last->number);
+    char *which = connections == 1 ? g_strdup("the only connection")
+                                   : g_strdup_printf("the first of %u connections", connections);
     char *text = g_strdup_printf("RFC 9293 figure 5, %s%s%.*s%s", which, view->filter ? ", filter: " : "",
                                  FILTER_SHOWN, filter, strlen(filter) > FILTER_SHOWN ? "\xe2\x80\xa6" : "");
 
@@ -191,19 +171,20 @@ static char *subtitle_of(const struct view *view)
 
 static GString *picture_of(const struct view *view)
 {
-    struct diagram_connection *c = (struct diagram_connection *)view->first;
-    char *socket[2] = { view_socket(NULL, &c->base, 0), view_socket(NULL, &c->base, 1) }, *subtitle = subtitle_of(view);
+    struct diagram_connection *c = (struct diagram_connection *)view->connections.first;
+    char endpoint[2][ENDPOINT_NAME_SIZE], *subtitle = subtitle_of(view);
 
     read_rest(c);
-    struct diagram_step *step = (struct diagram_step *)(void *)c->step->data;
-    diagram_follow(step, c->step->len);
+    struct diagram_step *step = (struct diagram_step *)wmem_array_get_raw(c->step);
+    const uint32_t steps = wmem_array_get_count(c->step);
+    diagram_follow(step, steps);
     const struct diagram d = {
-        .step = step, .steps = c->step->len, .client = c->base.client, .socket = { socket[0], socket[1] },
+        .step = step, .steps = steps, .client = c->base.client,
+        .socket = { endpoint_name(&c->base.address[0], c->base.port[0], endpoint[0]),
+                    endpoint_name(&c->base.address[1], c->base.port[1], endpoint[1]) },
         .state = { c->state[0], c->state[1] }, .confirmed = { c->confirmed[0], c->confirmed[1] }, .subtitle = subtitle,
     };
     GString *svg = diagram_svg(&d);
-    wmem_free(NULL, socket[0]);
-    wmem_free(NULL, socket[1]);
     g_free(subtitle);
     return svg;
 }
@@ -213,7 +194,7 @@ static void draw(void *data)
     const struct view *view = (const struct view *)data;
     GString *svg;
 
-    if (view->first)
+    if (view->connections.first)
         svg = picture_of(view);
     else
         svg = diagram_svg_empty(view->filter ? "No TCP connection passes the filter." : "No TCP connection.");
@@ -227,7 +208,7 @@ void diagram_register(void)
 {
     static struct view_kind kind = {
         .cli = "tcpstate,diagram", .title = "TCP State diagram", .record = sizeof(struct diagram_connection),
-        .packet = packet, .draw = draw, .forget = forget,
+        .packet = packet, .draw = draw,
     };
     view_register(&kind);
 }

@@ -10,7 +10,7 @@
 #include "diagram.h"
 
 #include "names.h"
-#include "views.h"
+#include "numbers.h"
 
 /* ------------------------------------------------------------------ the figure */
 
@@ -233,7 +233,7 @@ static void add_arc(GString *svg, const struct diagram *d, const struct diagram_
 /* What the arc means, and below it when it was taken. */
 static void add_notes(GString *svg, const struct diagram *d, const struct diagram_arc *arc)
 {
-    char time[VIEW_NUMBER];
+    char time[NUMBER_SIZE];
     uint32_t count = 0, noted = 0;
     int y = arc->y;
 
@@ -250,7 +250,7 @@ static void add_notes(GString *svg, const struct diagram *d, const struct diagra
         noted++;
         add_badge(svg, d, i, arc->x, y - 4);
         g_string_append_printf(svg, "<text class=\"note halo %s\" x=\"%d\" y=\"%d\">frame %u, %s s", kind_of(step),
-                               arc->x + 28, y, step->frame, view_seconds(time, step->elapsed_ns));
+                               arc->x + 28, y, step->frame, number_seconds(time, step->elapsed_ns));
         if (noted == NOTES_MAX && count > noted)
             g_string_append_printf(svg, ", and %u more", count - noted);
         g_string_append(svg, "</text>\n");
@@ -289,10 +289,10 @@ static void add_box(GString *svg, const struct diagram *d, const struct box *box
     GString *who = g_string_new(NULL);
 
     if (client)
-        g_string_append_printf(who, "\xe2\x97\x8f client%s", d->confirmed[d->client] ? "" : "?");
+        g_string_append_printf(who, "\xe2\x97\x8f client%s", d->confirmed[d->client] ? "" : ASSUMED_MARK);
     if (server)
         g_string_append_printf(who, "%s\xe2\x96\xa0 server%s", client ? "  " : "",
-                               d->confirmed[!d->client] ? "" : "?");
+                               d->confirmed[!d->client] ? "" : ASSUMED_MARK);
     g_string_append_printf(svg, "<rect class=\"box%s\" data-state=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" "
                                 "rx=\"8\"/>\n<text class=\"name\" x=\"%d\" y=\"%d\">%s</text>\n",
                            client || server ? " now" : "", tcp_state_name(box->state), box->x - BOX_WIDTH / 2, box->y,
@@ -332,7 +332,7 @@ static void add_list_line(GString *svg, const struct diagram *d, uint32_t index,
 {
     const struct diagram_step *step = &d->step[index];
     const char *event = val_to_str_const(step->event, tcp_event_names, "");
-    char time[VIEW_NUMBER];
+    char time[NUMBER_SIZE];
 
     g_string_append_printf(svg, "<g class=\"step\" data-end=\"%s\" data-kind=\"%s\" data-left=\"%s\" "
                                 "data-entered=\"%s\" data-event=\"%s\" data-frame=\"%u\">",
@@ -343,7 +343,7 @@ static void add_list_line(GString *svg, const struct diagram *d, uint32_t index,
                                 "<text x=\"150\" y=\"%d\">frame %u, %s s</text>"
                                 "<text class=\"%s note\" x=\"400\" y=\"%d\">%s \xe2\x86\x92 %s</text>"
                                 "<text x=\"660\" y=\"%d\">%s</text>",
-                           y, role_of(d, step->end), y, step->frame, view_seconds(time, step->elapsed_ns),
+                           y, role_of(d, step->end), y, step->frame, number_seconds(time, step->elapsed_ns),
                            kind_of(step), y, tcp_state_name(step->left), tcp_state_name(step->entered), y, event);
     if (step->undone_by)
         g_string_append_printf(svg, "<text class=\"faint\" x=\"980\" y=\"%d\">assumed in error, as %u shows</text>", y,

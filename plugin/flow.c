@@ -6,6 +6,8 @@
 #include "ws_compat.h"
 #include "views.h"
 
+#include "names.h"
+
 /* Stages of a connection, and how their rows look: dark text on a pale ground. */
 enum stage { STAGE_OPEN, STAGE_OPENING, STAGE_CLOSING, STAGE_HALF_CLOSED, STAGE_ENDED, STAGE_RESET };
 #define FOREGROUND 0x12272e
@@ -37,7 +39,6 @@ static enum stage stage_of(const struct tcpstate_tap *segment)
 /* "FIN_WAIT_1 | CLOSE_WAIT?", client first; empty where nothing changed. Wireshark shows about 20 em of it. */
 static char *comment_of(const struct history_view *shown)
 {
-    char client[VIEW_STATE], server[VIEW_STATE];
     struct history_step step;
     bool changed = false;
 
@@ -46,8 +47,7 @@ static char *comment_of(const struct history_view *shown)
     if (!changed)
         return g_strdup("");
     const struct history_end *c = &shown->end[shown->client], *s = &shown->end[!shown->client];
-    return g_strdup_printf("%s | %s", view_state(client, c->state, !c->confirmed),
-                           view_state(server, s->state, !s->confirmed));
+    return g_strdup_printf("%s | %s", tcp_state_text(c->state, c->confirmed), tcp_state_text(s->state, s->confirmed));
 }
 
 /* In print there is room for this much above an arrow; a number that is cut would mislead. */
@@ -56,8 +56,8 @@ static char *comment_of(const struct history_view *shown)
 /* "FIN,ACK Seq=100", "PSH,ACK Len=15". */
 static char *label_of(const struct tcpfsm_segment *seg)
 {
-    char flags[VIEW_FLAGS];
-    GString *label = g_string_new(view_flags(flags, seg->flags)), *number = g_string_new(NULL);
+    char flags[FLAGS_TEXT_SIZE];
+    GString *label = g_string_new(tcp_flags_text(seg->flags, flags)), *number = g_string_new(NULL);
 
     if (seg->len)
         g_string_printf(number, " Len=%u", seg->len);

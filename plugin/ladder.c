@@ -11,6 +11,7 @@
 
 #include "closer.h"
 #include "names.h"
+#include "numbers.h"
 #include "segment.h"
 
 #include <stdio.h>
@@ -48,7 +49,7 @@ struct row {
 };
 
 struct ladder_connection {
-    struct view_connection base;
+    struct incarnation base;
     struct row *first, *last;
     struct row *run_from;   /* the first row of the run that goes on; NULL: the last segment changed something */
     struct row *spare;      /* rows without steps that folding has set free */
@@ -68,7 +69,7 @@ static struct row *row_new(struct view *view, struct ladder_connection *c, uint8
     if (steps == 0 && row)
         c->spare = row->next;
     else
-        row = (struct row *)wmem_alloc(view->pool, sizeof *row + steps * sizeof row->step[0]);
+        row = (struct row *)wmem_alloc(view->connections.pool, sizeof *row + steps * sizeof row->step[0]);
     memset(row, 0, sizeof *row);
     row->steps = steps;
     return row;
@@ -162,7 +163,8 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
 {
     struct view *view = (struct view *)data;
     const struct tcpstate_tap *segment = (const struct tcpstate_tap *)tapped;
-    struct ladder_connection *c = (struct ladder_connection *)view_connection_of(view, pinfo, segment);
+    struct ladder_connection *c = (struct ladder_connection *)incarnations_note(&view->connections, pinfo,
+                                                                                     segment);
     struct row *row = row_of(view, c, pinfo, segment);
 
     if (!c->first) {
@@ -264,7 +266,7 @@ static void print_above(const struct above *above)
 /* Appends "<ACK=101>". Returns the new end. */
 static char *add_number(char *to, const char *name, uint32_t number)
 {
-    return g_stpcpy(view_number(g_stpcpy(to, name), number), ">");
+    return g_stpcpy(number_write(g_stpcpy(to, name), number), ">");
 }
 
 /*
@@ -274,13 +276,13 @@ static char *add_number(char *to, const char *name, uint32_t number)
 #define SEGMENT_TEXT 128
 static void segment_text(const struct row *row, char *text, char *rest)
 {
-    char flags[VIEW_FLAGS], part[VIEW_FLAGS + 8], *to = add_number(text, "<SEQ=", row->of.segment.seq);
+    char flags[FLAGS_TEXT_SIZE], part[FLAGS_TEXT_SIZE + 8], *to = add_number(text, "<SEQ=", row->of.segment.seq);
     const char *beside = text + SEGMENT_WIDTH; /* the end of what fits */
 
     *rest = '\0';
     if (row->flags & TCP_ACK)
         to = add_number(to, "<ACK=", row->of.segment.ack);
-    g_stpcpy(g_stpcpy(g_stpcpy(part, "<CTL="), view_flags(flags, row->flags)), ">");
+    g_stpcpy(g_stpcpy(g_stpcpy(part, "<CTL="), tcp_flags_text(row->flags, flags)), ">");
     if (to + strlen(part) > beside)
         to = rest;
     to = g_stpcpy(to, part);
@@ -296,17 +298,17 @@ static void put_at(char *line, size_t at, const char *text)
     memcpy(line + at, text, strlen(text));
 }
 
-static void print_segment(const struct view_connection *c, const struct row *row)
+static void print_segment(const struct incarnation *c, const struct row *row)
 {
     const unsigned left = c->client, right = !left;
     const char *arrow = row->src == left ? "-->" : "<--";
-    char text[SEGMENT_TEXT], rest[SEGMENT_TEXT], when[64], time[VIEW_NUMBER], name[VIEW_STATE], line[WIDTH + 1];
+    char text[SEGMENT_TEXT], rest[SEGMENT_TEXT], when[64], time[NUMBER_SIZE], line[WIDTH + 1];
     struct above above; /* its lines are filled as they are needed */
 
     above.lines = 0;
 
-    g_stpcpy(g_stpcpy(g_stpcpy(view_number(g_stpcpy(when, "frame "), row->frame), ", "),
-                      view_seconds(time, view_elapsed_ns(c, row->time_ns))), " s");
+    g_stpcpy(g_stpcpy(g_stpcpy(number_write(g_stpcpy(when, "frame "), row->frame), ", "),
+                      number_seconds(time, incarnation_elapsed_ns(c, row->time_ns))), " s");
     put(&above, 0, SEGMENT_AT, when);
     put_steps(&above, row, left, false);
     put_steps(&above, row, right, true);
@@ -315,11 +317,11 @@ static void print_segment(const struct view_connection *c, const struct row *row
     segment_text(row, text, rest);
     memset(line, ' ', WIDTH);
     line[WIDTH] = '\0';
-    put_at(line, 0, view_state(name, row->state[left], !row->confirmed[left]));
+    put_at(line, 0, tcp_state_text(row->state[left], row->confirmed[left]));
     put_at(line, STATE_WIDTH + 1, arrow);
     put_at(line, SEGMENT_AT, text);
     put_at(line, RIGHT_AT - 4, arrow);
-    put_at(line, RIGHT_AT, view_state(name, row->state[right], !row->confirmed[right]));
+    put_at(line, RIGHT_AT, tcp_state_text(row->state[right], row->confirmed[right]));
     print_line(line, WIDTH);
     if (rest[0])
         printf("%*s%s\n", SEGMENT_AT, "", rest);
@@ -333,19 +335,19 @@ static void print_middle(const char *text)
     printf("%*s%s\n", CLAMP(room, 0, SEGMENT_AT), "", text);
 }
 
-static void print_folded(const struct view_connection *c, const struct row *row)
+static void print_folded(const struct incarnation *c, const struct row *row)
 {
     const uint64_t *octets = row->of.folded.octets;
-    char from[VIEW_NUMBER], to[VIEW_NUMBER], segments[VIEW_NUMBER], client[VIEW_NUMBER], server[VIEW_NUMBER];
+    char from[NUMBER_SIZE], to[NUMBER_SIZE], segments[NUMBER_SIZE], client[NUMBER_SIZE], server[NUMBER_SIZE];
     char text[256];
 
     snprintf(text, sizeof text, "frames %u to %u, %s to %s s", row->frame, row->of.folded.last_frame,
-             view_seconds(from, view_elapsed_ns(c, row->time_ns)),
-             view_seconds(to, view_elapsed_ns(c, row->of.folded.last_ns)));
+             number_seconds(from, incarnation_elapsed_ns(c, row->time_ns)),
+             number_seconds(to, incarnation_elapsed_ns(c, row->of.folded.last_ns)));
     print_middle(text);
     snprintf(text, sizeof text, "\xe2\x80\xa6 %s segments, %s bytes from client, %s from server",
-             view_count(segments, row->run), view_count(client, octets[c->client]),
-             view_count(server, octets[!c->client]));
+             number_grouped(segments, row->run), number_grouped(client, octets[c->client]),
+             number_grouped(server, octets[!c->client]));
     print_middle(text);
 }
 
@@ -376,9 +378,9 @@ static const char *closing_text(uint8_t closed_by)
 
 static void print_heading(const struct ladder_connection *ladder)
 {
-    const struct view_connection *c = &ladder->base;
+    const struct incarnation *c = &ladder->base;
     const unsigned left = c->client, right = !left;
-    char *socket[2], state[2][VIEW_STATE];
+    char endpoint[2][ENDPOINT_NAME_SIZE];
 
     printf("\nConnection %u: ", c->number);
     if (c->first_frame == c->last_frame)
@@ -387,15 +389,12 @@ static void print_heading(const struct ladder_connection *ladder)
         printf("frames %u to %u", c->first_frame, c->last_frame);
     printf("%s%s\n", c->midstream ? ", handshake not captured" : "", closing_text(c->closed_by));
 
-    for (unsigned end = 0; end < 2; end++) {
-        socket[end] = view_socket(NULL, c, end);
-        view_state(state[end], ladder->initial[end], c->midstream);
-    }
+    for (unsigned end = 0; end < 2; end++)
+        endpoint_name(&c->address[end], c->port[end], endpoint[end]);
     print_sides("client", "server");
-    print_sides(socket[left], socket[right]);
-    printf("%-*s%s\n\n", RIGHT_AT, state[left], state[right]);
-    wmem_free(NULL, socket[0]);
-    wmem_free(NULL, socket[1]);
+    print_sides(endpoint[left], endpoint[right]);
+    printf("%-*s%s\n\n", RIGHT_AT, tcp_state_text(ladder->initial[left], !c->midstream),
+           tcp_state_text(ladder->initial[right], !c->midstream));
 }
 
 static void draw(void *data)
@@ -403,12 +402,12 @@ static void draw(void *data)
     const struct view *view = (const struct view *)data;
 
     printf("\nTCP State: ladder%s%s\n", view->filter ? ", filter: " : "", view->filter ? view->filter : "");
-    if (!view->first) {
+    if (!view->connections.first) {
         printf("No TCP connection%s.\n", view->filter ? " passes the filter" : "");
         return;
     }
-    printf("A state marked ? is assumed: segments of that end do not prove it.\n");
-    for (const struct view_connection *c = view->first; c; c = c->next) {
+    printf("A state marked " ASSUMED_MARK " is assumed: segments of that end do not prove it.\n");
+    for (const struct incarnation *c = view->connections.first; c; c = c->next) {
         const struct ladder_connection *ladder = (const struct ladder_connection *)c;
         print_heading(ladder);
         for (const struct row *row = ladder->first; row; row = row->next) {

@@ -1,5 +1,5 @@
 /* names.c
- * The one place where states, events and closers get the names that users see.
+ * The one place where states, events, closers, endpoints and flags get the names that users see.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -49,6 +49,17 @@ const char *tcp_state_name(uint8_t state)
     return val_to_str_const(state, tcp_state_names, "unknown");
 }
 
+const char *tcp_state_text(uint8_t state, bool confirmed)
+{
+    static const char *const assumed[] = {
+#define TCP_STATE(number, name, section, sentence) [number] = #name ASSUMED_MARK,
+#include "tcp_states.def"
+#undef TCP_STATE
+    };
+
+    return confirmed || state >= array_length(assumed) ? tcp_state_name(state) : assumed[state];
+}
+
 const char *tcp_event_sentence(uint8_t event)
 {
     static const char *const sentences[] = {
@@ -58,4 +69,17 @@ const char *tcp_event_sentence(uint8_t event)
     };
 
     return event < array_length(sentences) ? sentences[event] : "";
+}
+
+const char *tcp_flags_text(uint8_t flags, char text[FLAGS_TEXT_SIZE])
+{
+    static const char *const names[] = { "FIN", "SYN", "RST", "PSH", "ACK", "URG" };
+    char *to = text;
+
+    *to = '\0';
+    for (unsigned bit = 0; bit < array_length(names); bit++) {
+        if (flags >> bit & 1)
+            to = g_stpcpy(to == text ? to : g_stpcpy(to, ","), names[bit]);
+    }
+    return text;
 }

@@ -1,5 +1,5 @@
 /* names.h
- * The one place where states, events and closers get the names that users see.
+ * The one place where states, events, closers, endpoints and flags get the names that users see.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,7 +24,19 @@ const char *endpoint_name(const address *a, uint32_t port, char name[ENDPOINT_NA
 /* The name of an enum tcp_state, for example "CLOSE_WAIT"; "unknown" of any other number. */
 const char *tcp_state_name(uint8_t state);
 
+/* Stands behind a state that is assumed: the end's own segments do not prove it. */
+#define ASSUMED_MARK "?"
+
+/* The same, marked if it is assumed: "CLOSE_WAIT?". */
+const char *tcp_state_text(uint8_t state, bool confirmed);
+
 /* What happened to an end, by enum tcp_event: a sentence of tcp_events.def; "" of any other number. */
 const char *tcp_event_sentence(uint8_t event);
+
+/* Octets of the longest text of flags, with its end. */
+#define FLAGS_TEXT_SIZE 32
+
+/* "FIN,ACK": the flags of a segment; returns text. */
+const char *tcp_flags_text(uint8_t flags, char text[FLAGS_TEXT_SIZE]);
 
 #endif

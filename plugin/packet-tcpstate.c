@@ -13,7 +13,6 @@
 #include "annotation.h"
 #include "local_end.h"
 #include "segment.h"
-#include "statistics.h"
 #include "views.h"
 
 #include <epan/exceptions.h>
@@ -176,7 +175,7 @@ void proto_register_tcpstate(void)
     tap_tcpstate = register_tap("tcpstate");
     annotation_register(proto_tcpstate);
     register_preferences();
-    statistics_register();
+    netstat_register();
     states_tree_register();
     ladder_register();
     flow_register(proto_tcpstate);

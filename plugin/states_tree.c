@@ -8,10 +8,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "ws_compat.h"
-#include "statistics.h"
+#include "views.h"
 
 #include "names.h"
-#include "packet-tcpstate.h"
 
 #include <epan/stats_tree.h>
 
@@ -25,27 +24,24 @@ static const char *const present_name[] = {
 static const char transitions_name[] = "Transitions";
 static const char stays_name[] = "Time in states that were left (ms)";
 
+/* Where a connection is counted. */
+struct counted {
+    struct incarnation base;
+    bool is_counted;
+    uint8_t state[2]; /* enum tcp_state, by role */
+};
+
 /* What goes with one of Wireshark's trees, while it lives. */
 struct states_tree {
     int present[2], transitions, stays; /* numbers of its upper nodes */
-    GHashTable *counted;                /* by number of the pair: an as_counted() */
+    struct incarnations connections;    /* struct counted */
 };
 
 static GHashTable *trees; /* struct states_tree, by stats_tree */
 
-static void *as_counted(uint8_t client, uint8_t server)
-{
-    return GUINT_TO_POINTER(0x100u | (unsigned)server << 4 | client); /* never NULL */
-}
-
-static uint8_t counted_state(const void *counted, unsigned role)
-{
-    return (uint8_t)(GPOINTER_TO_UINT(counted) >> 4 * role & 0xf);
-}
-
 static void states_tree_free(void *tree)
 {
-    g_hash_table_destroy(((struct states_tree *)tree)->counted);
+    incarnations_forget(&((struct states_tree *)tree)->connections);
     g_free(tree);
 }
 
@@ -60,7 +56,7 @@ static void states_tree_init(stats_tree *st)
 {
     struct states_tree *tree = g_new0(struct states_tree, 1);
 
-    tree->counted = g_hash_table_new(g_direct_hash, g_direct_equal);
+    tree->connections.record = sizeof(struct counted);
     create_present(st, tree, CLIENT);
     create_present(st, tree, SERVER);
     tree->transitions = stats_tree_create_node(st, transitions_name, 0, STAT_DT_INT, true);
@@ -76,25 +72,22 @@ static void states_tree_cleanup(stats_tree *st)
         g_hash_table_remove(trees, st);
 }
 
-static void count_present(stats_tree *st, const struct states_tree *tree, const struct connection_view *view)
+static void count_present(stats_tree *st, const struct states_tree *tree, struct counted *c,
+                          const struct history_view *shown)
 {
-    const struct history_view *shown = &view->shown;
     const uint8_t now[2] = { shown->end[shown->client].state, shown->end[!shown->client].state };
-    void *const key = GUINT_TO_POINTER(view->pair), *const counted = as_counted(now[CLIENT], now[SERVER]);
-    const void *before = g_hash_table_lookup(tree->counted, key);
 
-    if (before == counted && !shown->opened)
+    if (c->is_counted && now[CLIENT] == c->state[CLIENT] && now[SERVER] == c->state[SERVER])
         return;
-    g_hash_table_insert(tree->counted, key, counted);
-    if (shown->opened) /* the incarnation before stays counted as it was */
-        before = NULL;
     for (unsigned role = CLIENT; role <= SERVER; role++) {
-        if (before)
-            increase_stat_node(st, tcp_state_name(counted_state(before, role)), tree->present[role], false, -1);
+        if (c->is_counted)
+            increase_stat_node(st, tcp_state_name(c->state[role]), tree->present[role], false, -1);
         else
             tick_stat_node(st, present_name[role], 0, true);
         increase_stat_node(st, tcp_state_name(now[role]), tree->present[role], false, 1);
+        c->state[role] = now[role];
     }
+    c->is_counted = true;
 }
 
 static void count_step(stats_tree *st, const struct states_tree *tree, const struct history_step *step)
@@ -111,14 +104,15 @@ static void count_step(stats_tree *st, const struct states_tree *tree, const str
     }
 }
 
-static tap_packet_status states_tree_packet(stats_tree *st, packet_info *pinfo _U_, epan_dissect_t *edt _U_,
+static tap_packet_status states_tree_packet(stats_tree *st, packet_info *pinfo, epan_dissect_t *edt _U_,
                                             const void *data, tap_flags_t flags _U_)
 {
     const struct tcpstate_tap *said = (const struct tcpstate_tap *)data;
-    const struct states_tree *tree = (const struct states_tree *)g_hash_table_lookup(trees, st);
+    struct states_tree *tree = (struct states_tree *)g_hash_table_lookup(trees, st);
+    struct incarnation *i = incarnations_note(&tree->connections, pinfo, said);
     struct history_step step;
 
-    count_present(st, tree, &said->view);
+    count_present(st, tree, (struct counted *)i, &said->view.shown);
     for (uint32_t n = 0; n < said->view.shown.count; n++) {
         if (history_step(&said->view.shown, n, &step))
             count_step(st, tree, &step);

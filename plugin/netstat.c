@@ -1,23 +1,22 @@
-/* statistics.c
+/* netstat.c
  * Connections: netstat for both machines at the end of the capture. A text with tshark, -z
- * tcpstate,connections; a table that can be sorted with Wireshark. The rows are those of seen.h.
+ * tcpstate,connections; a table that can be sorted with Wireshark. The rows are those of standing.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "ws_compat.h"
-#include "statistics.h"
+#include "views.h"
 
-#include "seen.h"
+#include "standing.h"
 
 #include <epan/funnel.h>
 #include <epan/stat_tap_ui.h>
-#include <wsutil/report_message.h>
 
 #define CONNECTIONS_COMMAND "tcpstate,connections"
 
 /* ------------------------------------------------------------------ tshark's text */
 
-static void print_end(const struct seen_end *end, int width)
+static void print_end(const struct standing_end *end, int width)
 {
     const int64_t ms = end->time_ns / 1000000;
 
@@ -25,29 +24,29 @@ static void print_end(const struct seen_end *end, int width)
            ms / 1000, (int)(ms % 1000));
 }
 
-static void print_row(const struct seen_row *row, int width)
+static void print_row(const struct standing *row, int width)
 {
     print_end(&row->client, width);
     print_end(&row->server, width);
     printf("%s\n", *row->closed_by ? row->closed_by : "-");
 }
 
-static void connections_print(void *listener)
+static void text_draw(void *data)
 {
-    const struct seen *seen = (const struct seen *)listener;
-    const uint32_t count = seen_count(seen);
-    struct seen_row *rows = g_new(struct seen_row, count);
+    const struct incarnations *connections = &((const struct view *)data)->connections;
+    const uint32_t count = connections->last ? connections->last->number : 0;
+    struct standing *rows = g_new(struct standing, count), *row = rows;
     int width = (int)sizeof "255.255.255.255:65535" - 1;
 
-    for (uint32_t n = 0; n < count; n++) {
-        seen_row(seen, n, &rows[n]);
-        width = MAX(width, (int)strlen(rows[n].client.endpoint));
-        width = MAX(width, (int)strlen(rows[n].server.endpoint));
+    for (const struct incarnation *i = connections->first; i; i = i->next, row++) {
+        standing_of(i, row);
+        width = MAX(width, (int)strlen(row->client.endpoint));
+        width = MAX(width, (int)strlen(row->server.endpoint));
     }
     if (count)
-        qsort(rows, count, sizeof *rows, seen_row_compare);
+        qsort(rows, count, sizeof *rows, standing_compare);
     printf("TCP connections at the end of the capture: %u, stuck longest first "
-           "(?: assumed, >: older than the capture)\n", count);
+           "(" ASSUMED_MARK ": assumed, >: older than the capture)\n", count);
     printf("%-*s  %-12s %13s  %-*s  %-12s %13s  %s\n", width, "Client", "is", "for (s)", width, "Server", "is",
            "for (s)", "Closed by");
     for (uint32_t n = 0; n < count; n++)
@@ -55,37 +54,12 @@ static void connections_print(void *listener)
     g_free(rows);
 }
 
-static tap_packet_status connections_packet(void *listener, packet_info *pinfo _U_, epan_dissect_t *edt _U_,
-                                            const void *said, tap_flags_t flags _U_)
+static tap_packet_status text_packet(void *data, packet_info *pinfo, epan_dissect_t *edt _U_, const void *said,
+                                     tap_flags_t flags _U_)
 {
-    bool moved;
-
-    seen_note((struct seen *)listener, (const struct tcpstate_tap *)said, &moved);
+    incarnations_note(&((struct view *)data)->connections, pinfo, (const struct tcpstate_tap *)said);
     return TAP_PACKET_REDRAW;
 }
-
-static void connections_reset(void *listener)
-{
-    seen_forget_all((struct seen *)listener);
-}
-
-static bool connections_start(const char *argument, void *unused _U_)
-{
-    const char *filter = argument + strlen(CONNECTIONS_COMMAND);
-    GString *error;
-
-    if (*filter && *filter != ',') {
-        report_failure("Couldn't register " CONNECTIONS_COMMAND " tap: a filter comes after a comma");
-        return false;
-    }
-    error = register_tap_listener("tcpstate", seen_new(), *filter ? filter + 1 : NULL, TL_REQUIRES_NOTHING,
-                                  connections_reset, connections_packet, connections_print, NULL);
-    if (error)
-        report_failure("Couldn't register " CONNECTIONS_COMMAND " tap: %s", error->str);
-    return !error;
-}
-
-WS_STAT_TAP_INIT(connections_init, connections_start)
 
 /* ------------------------------------------------------------------ Wireshark's table */
 
@@ -104,14 +78,20 @@ static stat_tap_table_item columns[] = {
 /* One row of the table, with the texts that its cells point to. Wireshark frees it by its first member. */
 struct cells {
     stat_tap_table_item_type cell[array_length(columns)];
-    struct seen_row row;
+    struct standing row;
+};
+
+/* What the table remembers of a connection. */
+struct tabled {
+    struct incarnation base;
+    const struct history *filled_from; /* NULL: it has no row yet */
 };
 
 /*
  * All windows share one table. A window that was filled earlier goes on reading its rows, so that a row that
  * is not shown any more is kept for the next time.
  */
-static struct seen *tabled;
+static struct incarnations tabled = { .record = sizeof(struct tabled) };
 static GPtrArray *kept; /* struct cells; the first num_elements of them are the table's */
 
 static void set_number(stat_tap_table_item_type *cell, int64_t time_ns)
@@ -126,12 +106,12 @@ static void set_text(stat_tap_table_item_type *cell, const char *text)
     cell->value.string_value = text;
 }
 
-static void fill_row(struct cells *cells, uint32_t number)
+static void fill_row(struct cells *cells, const struct incarnation *i)
 {
-    const struct seen_row *row = &cells->row;
+    const struct standing *row = &cells->row;
 
-    seen_row(tabled, number, &cells->row);
-    set_number(&cells->cell[0], row->stage == SEEN_STUCK ? -row->waiting_ns : 0);
+    standing_of(i, &cells->row);
+    set_number(&cells->cell[0], row->stage == STANDING_STUCK ? -row->waiting_ns : 0);
     set_text(&cells->cell[1], row->client.endpoint);
     set_text(&cells->cell[2], row->client.state);
     set_number(&cells->cell[3], row->client.time_ns);
@@ -143,7 +123,7 @@ static void fill_row(struct cells *cells, uint32_t number)
 
 static void table_clear(stat_tap_table *table)
 {
-    seen_forget_all(tabled);
+    incarnations_forget(&tabled);
     table->num_elements = 0;
 }
 
@@ -152,10 +132,8 @@ static void table_init(stat_tap_table_ui *ui)
     static const char name[] = "Connections";
     stat_tap_table *table = stat_tap_find_table(ui, name);
 
-    if (!tabled) {
-        tabled = seen_new();
+    if (!kept)
         kept = g_ptr_array_new();
-    }
     if (!table) {
         table = stat_tap_init_table(name, array_length(columns), 0, NULL);
         stat_tap_add_table(ui, table);
@@ -174,20 +152,21 @@ static void add_row(stat_tap_table *table, uint32_t number)
     table->elements[table->num_elements++] = ((struct cells *)g_ptr_array_index(kept, number))->cell;
 }
 
-/* Wireshark asks once all segments are known, so that a row is complete with the first segment of its log. */
+/* Wireshark asks once all segments are known, so that a row is complete with the first segment of each log. */
 static tap_packet_status table_packet(void *listener, packet_info *pinfo, epan_dissect_t *edt _U_, const void *said,
                                       tap_flags_t flags _U_)
 {
     const stat_data_t *stat = (const stat_data_t *)listener;
     stat_tap_table *table = g_array_index(stat->stat_tap_data->tables, stat_tap_table *, 0);
-    bool moved;
-    const uint32_t number = seen_note(tabled, (const struct tcpstate_tap *)said, &moved);
+    struct incarnation *i = incarnations_note(&tabled, pinfo, (const struct tcpstate_tap *)said);
+    struct tabled *connection = (struct tabled *)i;
 
-    if (!moved && pinfo->fd->visited)
+    if (connection->filled_from == i->history && pinfo->fd->visited)
         return TAP_PACKET_DONT_REDRAW;
-    if (number == table->num_elements)
-        add_row(table, number);
-    fill_row((struct cells *)g_ptr_array_index(kept, number), number);
+    if (i->number > table->num_elements)
+        add_row(table, i->number - 1);
+    connection->filled_from = i->history;
+    fill_row((struct cells *)g_ptr_array_index(kept, i->number - 1), i);
     return TAP_PACKET_REDRAW;
 }
 
@@ -211,7 +190,7 @@ static bool has_windows(void)
     return ops && ops->new_dialog;
 }
 
-void statistics_register(void)
+void netstat_register(void)
 {
     static tap_param parameters[] = { { PARAM_FILTER, "filter", "Filter", NULL, true } };
     static stat_tap_table_ui table = {
@@ -221,13 +200,13 @@ void statistics_register(void)
         .nfields = array_length(columns), .fields = columns, .nparams = array_length(parameters),
         .params = parameters,
     };
-    static stat_tap_ui text = {
-        .group = REGISTER_PACKET_STAT_GROUP_UNSORTED, .cli_string = CONNECTIONS_COMMAND,
-        .tap_init_cb = connections_init, .nparams = array_length(parameters), .params = parameters,
+    static struct view_kind text = {
+        .cli = CONNECTIONS_COMMAND, .title = "TCP State connections", .record = sizeof(struct incarnation),
+        .packet = text_packet, .draw = text_draw,
     };
 
     if (has_windows())
         register_stat_tap_table_ui(&table);
     else
-        register_stat_tap_ui(&text, NULL);
+        view_register(&text);
 }

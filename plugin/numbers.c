@@ -1,0 +1,45 @@
+/* numbers.c
+ * Numbers and times as text.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "ws_compat.h"
+#include "numbers.h"
+
+char *number_write(char *to, uint64_t number)
+{
+    char digits[NUMBER_SIZE], *from = digits + sizeof digits;
+
+    *--from = '\0';
+    do
+        *--from = (char)('0' + number % 10);
+    while (number /= 10);
+    return g_stpcpy(to, from);
+}
+
+const char *number_grouped(char text[NUMBER_SIZE], uint64_t number)
+{
+    char digits[NUMBER_SIZE], *to = text;
+    const int count = (int)(number_write(digits, number) - digits);
+
+    for (int i = 0; i < count; i++) {
+        *to++ = digits[i];
+        if (i + 1 < count && (count - 1 - i) % 3 == 0)
+            *to++ = ',';
+    }
+    *to = '\0';
+    return text;
+}
+
+const char *number_seconds(char text[NUMBER_SIZE], int64_t time_ns)
+{
+    const int64_t us = time_ns / 1000, magnitude = us < 0 ? -us : us;
+    char *to = text;
+
+    if (us < 0)
+        *to++ = '-';
+    to = number_write(to, (uint64_t)magnitude / 1000000);
+    number_write(to, 1000000 + (uint64_t)magnitude % 1000000);
+    *to = '.'; /* in place of the 1 that held the zeros */
+    return text;
+}
