@@ -47,6 +47,8 @@ static bool find_restored(const struct history *h, unsigned end, uint8_t state, 
             *since = since_before(h, index, end);
             return true;
         }
+        if (h->entry[index].opened)
+            return false; /* what was before is of another incarnation */
     }
     return false;
 }
