@@ -38,24 +38,44 @@ static int hf_closed_by = -1;
 
 /* ------------------------------------------------------------------ the subtree */
 
-static void add_generated(proto_item *item, bool hidden)
+/* Only what somebody refers to is added: in a tree that nobody reads, most often a single field. */
+static bool is_wanted(proto_tree *tree, int hf)
 {
+    return proto_field_is_referenced(tree, hf);
+}
+
+/* Adds a number, a state, an event or a boolean. Returns NULL where nobody looks. */
+static proto_item *add_number(proto_tree *tree, tvbuff_t *tvb, int hf, uint32_t value)
+{
+    if (!is_wanted(tree, hf))
+        return NULL;
+    proto_item *item = proto_registrar_get_ftype(hf) == FT_BOOLEAN
+        ? proto_tree_add_boolean(tree, hf, tvb, 0, 0, value) : proto_tree_add_uint(tree, hf, tvb, 0, 0, value);
     proto_item_set_generated(item);
-    if (hidden)
-        proto_item_set_hidden(item);
+    return item;
+}
+
+static proto_item *add_state_name(proto_tree *tree, tvbuff_t *tvb, int hf, uint8_t state)
+{
+    if (!is_wanted(tree, hf))
+        return NULL;
+    proto_item *item = proto_tree_add_string(tree, hf, tvb, 0, 0, tcp_state_name(state));
+    proto_item_set_generated(item);
+    return item;
 }
 
 static void add_role(proto_tree *tree, tvbuff_t *tvb, const struct role_fields *hf, uint8_t state)
 {
-    add_generated(proto_tree_add_uint(tree, hf->state, tvb, 0, 0, state), true);
-    add_generated(proto_tree_add_string(tree, hf->str, tvb, 0, 0, tcp_state_name(state)), true);
+    proto_item_set_hidden(add_number(tree, tvb, hf->state, state));
+    proto_item_set_hidden(add_state_name(tree, tvb, hf->str, state));
 }
 
 static void add_time(proto_tree *tree, tvbuff_t *tvb, int hf, int64_t time_ns)
 {
     const nstime_t time = { .secs = (time_t)(time_ns / 1000000000), .nsecs = (int)(time_ns % 1000000000) };
 
-    add_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time), false);
+    if (is_wanted(tree, hf))
+        proto_item_set_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time));
 }
 
 /* The transitions of one end on this segment, in order. */
@@ -67,11 +87,11 @@ static void add_steps(proto_tree *tree, tvbuff_t *tvb, const struct end_fields *
     for (uint32_t n = 0; n < shown->count; n++) {
         if (!history_step(shown, n, &step) || step.end != end)
             continue;
-        add_generated(proto_tree_add_uint(tree, hf->event, tvb, 0, 0, step.event), false);
-        add_generated(proto_tree_add_uint(tree, hf->left, tvb, 0, 0, step.left), false);
+        add_number(tree, tvb, hf->event, step.event);
+        add_number(tree, tvb, hf->left, step.left);
         if (step.has_dwell)
             add_time(tree, tvb, hf->dwell, step.dwell_ns);
-        add_generated(proto_tree_add_uint(tree, hf->entered, tvb, 0, 0, step.entered), false);
+        add_number(tree, tvb, hf->entered, step.entered);
     }
 }
 
@@ -79,18 +99,17 @@ static void add_end(proto_tree *tree, tvbuff_t *tvb, const struct end_fields *hf
                     const struct history_view *shown, unsigned index, int64_t now_ns)
 {
     const struct history_end *end = &shown->end[index];
-    proto_item *item = proto_tree_add_uint(tree, hf->state, tvb, 0, 0, end->state);
-    add_generated(item, false);
+    proto_item *item = add_number(tree, tvb, hf->state, end->state);
+    proto_tree *subtree = item ? proto_item_add_subtree(item, ett) : tree;
+
     if (!end->confirmed)
         proto_item_append_text(item, " [assumed]");
-
-    proto_tree *subtree = proto_item_add_subtree(item, ett);
-    add_generated(proto_tree_add_string(subtree, hf->str, tvb, 0, 0, tcp_state_name(end->state)), false);
-    add_generated(proto_tree_add_uint(subtree, hf->previous, tvb, 0, 0, end->previous), false);
+    add_state_name(subtree, tvb, hf->str, end->state);
+    add_number(subtree, tvb, hf->previous, end->previous);
     add_steps(subtree, tvb, hf, shown, index);
-    add_generated(proto_tree_add_boolean(subtree, hf->confirmed, tvb, 0, 0, end->confirmed), false);
+    add_number(subtree, tvb, hf->confirmed, end->confirmed);
     if (end->since_frame) {
-        add_generated(proto_tree_add_uint(subtree, hf->since, tvb, 0, 0, end->since_frame), false);
+        add_number(subtree, tvb, hf->since, end->since_frame);
         add_time(subtree, tvb, hf->duration, history_elapsed_ns(end->since_ns, now_ns));
     }
 }
@@ -123,33 +142,44 @@ bool annotation_is_wanted(proto_tree *tree)
     return tree && proto_field_is_referenced(tree, proto_tcpstate);
 }
 
-void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view)
+/* The line that all else stands under; where only fields are wanted, which need none, the tree itself. */
+static proto_tree *add_heading(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view)
 {
     const struct history_view *shown = &view->shown;
-    proto_item *item = proto_tree_add_item(tree, proto_tcpstate, tvb, 0, 0, ENC_NA);
-    proto_tree *subtree = proto_item_add_subtree(item, ett_tcpstate);
+    const bool visible = ws_tree_is_visible(tree);
 
+    if (!visible && proto_registrar_get_nth(proto_tcpstate)->ref_type != HF_REF_TYPE_DIRECT)
+        return tree;
+    proto_item *item = proto_tree_add_item(tree, proto_tcpstate, tvb, 0, 0, ENC_NA);
     proto_item_set_generated(item);
-    if (ws_tree_is_visible(tree)) {
+    if (visible) {
         const bool src_is_local = view->src == view->local;
         const char *src = end_sentence(pinfo->pool, &pinfo->src, pinfo->srcport, &shown->end[view->src]);
         const char *dst = end_sentence(pinfo->pool, &pinfo->dst, pinfo->destport, &shown->end[!view->src]);
         proto_item_set_text(item, "TCP State: %s, %s", src_is_local ? src : dst, src_is_local ? dst : src);
     }
+    return proto_item_add_subtree(item, ett_tcpstate);
+}
+
+void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view)
+{
+    const struct history_view *shown = &view->shown;
     const int64_t now_ns = segment_time_ns(pinfo);
+    proto_tree *subtree = add_heading(tree, tvb, pinfo, view);
+
     add_end(subtree, tvb, &hf_local, ett_end[0], shown, view->local, now_ns);
     add_end(subtree, tvb, &hf_remote, ett_end[1], shown, !view->local, now_ns);
     add_role(subtree, tvb, &hf_client, shown->end[shown->client].state);
     add_role(subtree, tvb, &hf_server, shown->end[!shown->client].state);
     add_role(subtree, tvb, &hf_src, shown->end[view->src].state);
     add_role(subtree, tvb, &hf_dst, shown->end[!view->src].state);
-    add_generated(proto_tree_add_uint(subtree, hf_local_by, tvb, 0, 0, shown->local_by), false);
+    add_number(subtree, tvb, hf_local_by, shown->local_by);
     if (has_transition(shown))
-        add_generated(proto_tree_add_boolean(subtree, hf_transition, tvb, 0, 0, true), false);
+        add_number(subtree, tvb, hf_transition, true);
     if (shown->closed_by != TCP_CLOSER_NONE)
-        add_generated(proto_tree_add_uint(subtree, hf_closed_by, tvb, 0, 0, shown->closed_by), false);
+        add_number(subtree, tvb, hf_closed_by, shown->closed_by);
     if (shown->midstream)
-        add_generated(proto_tree_add_boolean(subtree, hf_midstream, tvb, 0, 0, true), false);
+        add_number(subtree, tvb, hf_midstream, true);
 }
 
 /* ------------------------------------------------------------------ registration */
