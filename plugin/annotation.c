@@ -6,7 +6,9 @@
 #include "ws_compat.h"
 #include "annotation.h"
 
+#include "anomaly.h"
 #include "closer.h"
+#include "expert_items.h"
 #include "local_end.h"
 #include "names.h"
 #include "segment.h"
@@ -35,6 +37,63 @@ static int hf_local_by = -1;
 static int hf_transition = -1;
 static int hf_midstream = -1;
 static int hf_closed_by = -1;
+
+/* ------------------------------------------------------------------ what is told in words */
+
+#define ARROW " \xe2\x86\x92 "
+
+unsigned annotation_stuck_after_s = 60;
+
+/* "10.9.0.1:40000" */
+static const char *endpoint_text(wmem_allocator_t *pool, const address *a, uint32_t port)
+{
+    const bool brackets = a->type == AT_IPv6;
+
+    return wmem_strdup_printf(pool, "%s%s%s:%u", brackets ? "[" : "", address_to_str(pool, a), brackets ? "]" : "", port);
+}
+
+/* "FIN_WAIT_1 → FIN_WAIT_2", or the state alone if this segment did not change it */
+static const char *change_text(wmem_allocator_t *pool, const struct history_end *end)
+{
+    if (end->state == end->previous)
+        return tcp_state_name(end->state);
+    return wmem_strdup_printf(pool, "%s" ARROW "%s", tcp_state_name(end->previous), tcp_state_name(end->state));
+}
+
+/* Why a state is called confirmed, or is not. */
+static const char *proof_text(wmem_allocator_t *pool, const struct history_end *end, const struct history_view *shown)
+{
+    if (end->confirmed)
+        return "its own segments prove it";
+    switch ((enum tcp_event)end->event) {
+    case TCP_EV_NONE:
+        return shown->midstream ? "assumed: the capture began later" : "assumed: it has sent nothing yet";
+    case TCP_EV_RCV_SYN:
+    case TCP_EV_RCV_SYN_ACK:
+    case TCP_EV_RCV_ACK_OF_SYN:
+    case TCP_EV_RCV_FIN:
+    case TCP_EV_RCV_ACK_OF_FIN:
+    case TCP_EV_RCV_FIN_ACK:
+    case TCP_EV_RCV_RST:
+        return wmem_strdup_printf(pool, "assumed: that frame %u reached it", end->since_frame);
+    case TCP_EV_TIMEOUT_2MSL:
+        return "assumed: that its timer is the preference time_wait";
+    default:
+        return "assumed: what it sent fits other states as well";
+    }
+}
+
+void annotation_info_column(packet_info *pinfo, const struct connection_view *view)
+{
+    const struct history_end *local = &view->shown.end[view->local], *remote = &view->shown.end[!view->local];
+    const bool local_moves = local->state != local->previous, remote_moves = remote->state != remote->previous;
+
+    if (!local_moves && !remote_moves)
+        return;
+    col_append_fstr(pinfo->cinfo, COL_INFO, " [%s%s%s%s%s]", local_moves ? "local " : "",
+                    local_moves ? change_text(pinfo->pool, local) : "", local_moves && remote_moves ? ", " : "",
+                    remote_moves ? "remote " : "", remote_moves ? change_text(pinfo->pool, remote) : "");
+}
 
 /* ------------------------------------------------------------------ the subtree */
 
@@ -78,52 +137,85 @@ static void add_time(proto_tree *tree, tvbuff_t *tvb, int hf, int64_t time_ns)
         proto_item_set_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time));
 }
 
+/* One segment as it is annotated. */
+struct annotated {
+    tvbuff_t *tvb;
+    packet_info *pinfo;
+    const struct connection_view *view;
+    int64_t now_ns;
+    bool in_words; /* somebody reads the tree's texts */
+};
+
 /* The transitions of one end on this segment, in order. */
-static void add_steps(proto_tree *tree, tvbuff_t *tvb, const struct end_fields *hf, const struct history_view *shown,
-                      unsigned end)
+static void add_steps(proto_tree *tree, const struct annotated *a, const struct end_fields *hf, unsigned end)
 {
+    const struct history_view *shown = &a->view->shown;
     struct history_step step;
 
     for (uint32_t n = 0; n < shown->count; n++) {
         if (!history_step(shown, n, &step) || step.end != end)
             continue;
-        add_number(tree, tvb, hf->event, step.event);
-        add_number(tree, tvb, hf->left, step.left);
+        proto_item *event = add_number(tree, a->tvb, hf->event, step.event);
+        if (a->in_words)
+            proto_item_append_text(event, ": %s", tcp_event_sentence(step.event));
+        add_number(tree, a->tvb, hf->left, step.left);
         if (step.has_dwell)
-            add_time(tree, tvb, hf->dwell, step.dwell_ns);
-        add_number(tree, tvb, hf->entered, step.entered);
+            add_time(tree, a->tvb, hf->dwell, step.dwell_ns);
+        add_number(tree, a->tvb, hf->entered, step.entered);
     }
 }
 
-static void add_end(proto_tree *tree, tvbuff_t *tvb, const struct end_fields *hf, int ett,
-                    const struct history_view *shown, unsigned index, int64_t now_ns)
+/* "Local end: 10.9.0.1:40000, the client, FIN_WAIT_1 → FIN_WAIT_2, assumed" */
+static void set_end_text(proto_item *item, const struct annotated *a, const char *name, unsigned index)
 {
+    const struct history_view *shown = &a->view->shown;
     const struct history_end *end = &shown->end[index];
+    wmem_allocator_t *pool = a->pinfo->pool;
+    const bool is_src = index == a->view->src;
+
+    proto_item_set_text(item, "%s end: %s, the %s, %s, %s", name,
+                        is_src ? endpoint_text(pool, &a->pinfo->src, a->pinfo->srcport)
+                               : endpoint_text(pool, &a->pinfo->dst, a->pinfo->destport),
+                        index == shown->client ? "client" : "server", change_text(pool, end),
+                        end->confirmed ? "confirmed" : "assumed");
+}
+
+static void add_end(proto_tree *tree, const struct annotated *a, const struct end_fields *hf, const char *name, int ett,
+                    unsigned index)
+{
+    const struct history_end *end = &a->view->shown.end[index];
+    tvbuff_t *tvb = a->tvb;
     proto_item *item = add_number(tree, tvb, hf->state, end->state);
     proto_tree *subtree = item ? proto_item_add_subtree(item, ett) : tree;
 
-    if (!end->confirmed)
-        proto_item_append_text(item, " [assumed]");
     add_state_name(subtree, tvb, hf->str, end->state);
     add_number(subtree, tvb, hf->previous, end->previous);
-    add_steps(subtree, tvb, hf, shown, index);
-    add_number(subtree, tvb, hf->confirmed, end->confirmed);
+    add_steps(subtree, a, hf, index);
+    proto_item *confirmed = add_number(subtree, tvb, hf->confirmed, end->confirmed);
     if (end->since_frame) {
         add_number(subtree, tvb, hf->since, end->since_frame);
-        add_time(subtree, tvb, hf->duration, history_elapsed_ns(end->since_ns, now_ns));
+        add_time(subtree, tvb, hf->duration, history_elapsed_ns(end->since_ns, a->now_ns));
+    }
+    if (a->in_words) {
+        set_end_text(item, a, name, index);
+        proto_item_append_text(confirmed, " (%s)", proof_text(a->pinfo->pool, end, &a->view->shown));
     }
 }
 
-/* "10.9.0.1:40000 FIN_WAIT_1 → FIN_WAIT_2" */
-static const char *end_sentence(wmem_allocator_t *pool, const address *a, uint32_t port, const struct history_end *end)
+/* "TCP State: 10.9.0.1:40000 FIN_WAIT_1 → FIN_WAIT_2, 10.9.0.2:5000 CLOSE_WAIT", the local end first */
+static void set_headline(proto_item *item, const struct annotated *a)
 {
-    const char *host = address_to_str(pool, a);
-    const bool brackets = a->type == AT_IPv6;
-    const bool moves = end->state != end->previous;
+    const packet_info *pinfo = a->pinfo;
+    const struct history_end *end = a->view->shown.end;
+    const unsigned src = a->view->src;
+    wmem_allocator_t *pool = pinfo->pool;
+    const char *text[2];
 
-    return wmem_strdup_printf(pool, "%s%s%s:%u %s%s%s", brackets ? "[" : "", host, brackets ? "]" : "", port,
-                              moves ? tcp_state_name(end->previous) : "", moves ? " \xe2\x86\x92 " : "",
-                              tcp_state_name(end->state));
+    text[src] = wmem_strdup_printf(pool, "%s %s", endpoint_text(pool, &pinfo->src, pinfo->srcport),
+                                   change_text(pool, &end[src]));
+    text[!src] = wmem_strdup_printf(pool, "%s %s", endpoint_text(pool, &pinfo->dst, pinfo->destport),
+                                    change_text(pool, &end[!src]));
+    proto_item_set_text(item, "TCP State: %s, %s", text[a->view->local], text[!a->view->local]);
 }
 
 static bool has_transition(const struct history_view *shown)
@@ -137,42 +229,29 @@ static bool has_transition(const struct history_view *shown)
     return false;
 }
 
-bool annotation_is_wanted(proto_tree *tree)
+/* The line that all else stands under. */
+static proto_item *add_heading(proto_tree *tree, const struct annotated *a)
 {
-    return tree && proto_field_is_referenced(tree, proto_tcpstate);
-}
+    proto_item *item = proto_tree_add_item(tree, proto_tcpstate, a->tvb, 0, 0, ENC_NA);
 
-/* The line that all else stands under; where only fields are wanted, which need none, the tree itself. */
-static proto_tree *add_heading(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view)
-{
-    const struct history_view *shown = &view->shown;
-    const bool visible = ws_tree_is_visible(tree);
-
-    if (!visible && proto_registrar_get_nth(proto_tcpstate)->ref_type != HF_REF_TYPE_DIRECT)
-        return tree;
-    proto_item *item = proto_tree_add_item(tree, proto_tcpstate, tvb, 0, 0, ENC_NA);
     proto_item_set_generated(item);
-    if (visible) {
-        const bool src_is_local = view->src == view->local;
-        const char *src = end_sentence(pinfo->pool, &pinfo->src, pinfo->srcport, &shown->end[view->src]);
-        const char *dst = end_sentence(pinfo->pool, &pinfo->dst, pinfo->destport, &shown->end[!view->src]);
-        proto_item_set_text(item, "TCP State: %s, %s", src_is_local ? src : dst, src_is_local ? dst : src);
-    }
-    return proto_item_add_subtree(item, ett_tcpstate);
+    if (a->in_words)
+        set_headline(item, a);
+    return item;
 }
 
-void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view)
+static void add_fields(proto_tree *subtree, const struct annotated *a)
 {
-    const struct history_view *shown = &view->shown;
-    const int64_t now_ns = segment_time_ns(pinfo);
-    proto_tree *subtree = add_heading(tree, tvb, pinfo, view);
+    const struct history_view *shown = &a->view->shown;
+    const unsigned src = a->view->src;
+    tvbuff_t *tvb = a->tvb;
 
-    add_end(subtree, tvb, &hf_local, ett_end[0], shown, view->local, now_ns);
-    add_end(subtree, tvb, &hf_remote, ett_end[1], shown, !view->local, now_ns);
+    add_end(subtree, a, &hf_local, "Local", ett_end[0], a->view->local);
+    add_end(subtree, a, &hf_remote, "Remote", ett_end[1], !a->view->local);
     add_role(subtree, tvb, &hf_client, shown->end[shown->client].state);
     add_role(subtree, tvb, &hf_server, shown->end[!shown->client].state);
-    add_role(subtree, tvb, &hf_src, shown->end[view->src].state);
-    add_role(subtree, tvb, &hf_dst, shown->end[!view->src].state);
+    add_role(subtree, tvb, &hf_src, shown->end[src].state);
+    add_role(subtree, tvb, &hf_dst, shown->end[!src].state);
     add_number(subtree, tvb, hf_local_by, shown->local_by);
     if (has_transition(shown))
         add_number(subtree, tvb, hf_transition, true);
@@ -180,6 +259,31 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
         add_number(subtree, tvb, hf_closed_by, shown->closed_by);
     if (shown->midstream)
         add_number(subtree, tvb, hf_midstream, true);
+}
+
+bool annotation_is_wanted(proto_tree *tree)
+{
+    return (tree && is_wanted(tree, proto_tcpstate)) || expert_items_are_wanted(tree);
+}
+
+void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view,
+                    const struct tcpfsm_segment *seg)
+{
+    const struct annotated a = {
+        .tvb = tvb, .pinfo = pinfo, .view = view, .now_ns = segment_time_ns(pinfo),
+        .in_words = tree && ws_tree_is_visible(tree),
+    };
+    const int64_t stuck_ns = (int64_t)annotation_stuck_after_s * 1000000000;
+    const uint32_t anomalies = anomalies_of(&view->shown, view->src, seg, a.now_ns, stuck_ns);
+    proto_item *item = NULL;
+
+    if (tree) {
+        /* Fields of which only the values are wanted need no line above them. */
+        if (a.in_words || anomalies || proto_registrar_get_nth(proto_tcpstate)->ref_type == HF_REF_TYPE_DIRECT)
+            item = add_heading(tree, &a);
+        add_fields(item ? proto_item_add_subtree(item, ett_tcpstate) : tree, &a);
+    }
+    expert_items_add(pinfo, item, anomalies);
 }
 
 /* ------------------------------------------------------------------ registration */
@@ -248,4 +352,5 @@ void annotation_register(int proto)
     proto_tcpstate = proto;
     proto_register_field_array(proto, hf, array_length(hf));
     proto_register_subtree_array(ett, array_length(ett));
+    expert_items_register(proto);
 }

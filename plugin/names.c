@@ -36,3 +36,14 @@ const char *tcp_state_name(uint8_t state)
 {
     return val_to_str_const(state, tcp_state_names, "unknown");
 }
+
+const char *tcp_event_sentence(uint8_t event)
+{
+    static const char *const sentences[] = {
+#define TCP_EVENT(number, name, notation, section, sentence) [number] = sentence,
+#include "tcp_events.def"
+#undef TCP_EVENT
+    };
+
+    return event < array_length(sentences) ? sentences[event] : "";
+}

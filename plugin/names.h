@@ -19,4 +19,7 @@ extern const value_string tcp_closer_names[];
 /* The name of an enum tcp_state, for example "CLOSE_WAIT"; "unknown" of any other number. */
 const char *tcp_state_name(uint8_t state);
 
+/* What happened to an end, by enum tcp_event: a sentence of tcp_events.def; "" of any other number. */
+const char *tcp_event_sentence(uint8_t event);
+
 #endif

@@ -18,9 +18,11 @@
 #if WS_AT_LEAST(4, 4)
 #include <wsutil/plugins.h>
 #define WS_PLUGIN_IS_EPAN WS_PLUGIN_DESC_EPAN /* what plugin_describe returns */
+typedef bool ws_pref_bool; /* what a preference of that type is kept in */
 #else
 #define WS_PLUGIN_IS_EPAN 0 /* never asked */
 #define tvb_get_uint8 tvb_get_guint8
+typedef gboolean ws_pref_bool;
 #endif
 
 /* Whether somebody reads the tree's texts, rather than its values alone. */
