@@ -10,6 +10,7 @@
 
 #include <epan/conversation.h>
 #include <epan/packet.h>
+#include <epan/prefs.h>
 #include <epan/proto.h>
 
 #define WS_AT_LEAST(major, minor) \
@@ -41,6 +42,19 @@ static inline conversation_t *ws_find_tcp_conversation(packet_info *pinfo)
 #else
     return find_conversation(pinfo->num, &pinfo->src, &pinfo->dst, CONVERSATION_TCP,
                              pinfo->srcport, pinfo->destport, 0);
+#endif
+}
+
+/*
+ * Whether addresses and ports alone tell a conversation: in newer series a preference may add interface,
+ * MAC addresses and VLAN.
+ */
+static inline bool ws_conversations_by_address(void)
+{
+#if WS_AT_LEAST(4, 4)
+    return prefs.conversation_deinterlacing_key == CONV_DEINT_KEY_NONE;
+#else
+    return true;
 #endif
 }
 
