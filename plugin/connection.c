@@ -282,11 +282,14 @@ static void log_changes(struct connection *c, const packet_info *pinfo, uint8_t 
     const enum tcp_closer before = out->opened ? TCP_CLOSER_NONE : (enum tcp_closer)c->closed_by;
 
     c->closed_by = tcpfsm_closer(m, before) & 7;
-    const struct history_note note = {
-        .time_ns = segment_time_ns(pinfo), .frame = pinfo->num, .layer = layer, .sender = (uint8_t)sender,
+    struct history_note note = {
+        .frame = pinfo->num, .layer = layer, .sender = (uint8_t)sender,
         .confirmed = { m->end[0].confirmed, m->end[1].confirmed }, .client = m->client, .local = c->local,
         .local_by = c->local_by, .midstream = m->midstream, .closed_by = c->closed_by,
     };
+    if (history_shows(&c->history, &note, out))
+        return;
+    note.time_ns = segment_time_ns(pinfo);
     make_room(&c->history, history_entries_of(out));
     history_append(&c->history, &note, out);
 }
