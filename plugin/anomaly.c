@@ -100,8 +100,8 @@ static bool is_data_after_close(const struct scene *s)
 }
 
 /*
- * An end that leaves CLOSE_WAIT after too long, or does nothing in it but answer and keep alive. Not so
- * one that sends data: half-closed transfers take their time.
+ * An end that leaves CLOSE_WAIT after too long, or does nothing in it but answer and keep alive. Not so one that
+ * sends data: half-closed transfers take their time. What the peer, in FIN_WAIT_2, sends does not tell them apart.
  */
 static bool is_stuck(const struct scene *s)
 {
@@ -114,13 +114,6 @@ static bool is_stuck(const struct scene *s)
     }
     return s->snd->state == TCP_CLOSE_WAIT && s->seg->len <= 1 && s->snd->since_frame != 0
         && history_elapsed_ns(s->snd->since_ns, s->now_ns) > s->stuck_ns;
-}
-
-/* The same of FIN_WAIT_2, where nothing of the end in CLOSE_WAIT was captured: else that is the one to look at. */
-static bool is_stuck_in_fin_wait_2(const struct scene *s)
-{
-    return s->snd->state == TCP_FIN_WAIT_2 && s->seg->len <= 1 && s->snd->since_frame != 0
-        && history_elapsed_ns(s->snd->since_ns, s->now_ns) > s->stuck_ns && !history_ever_confirmed(s->shown, !s->src);
 }
 
 uint32_t anomalies_of(const struct history_view *shown, unsigned src, const struct tcpfsm_segment *seg,
@@ -142,7 +135,5 @@ uint32_t anomalies_of(const struct history_view *shown, unsigned src, const stru
         found |= BIT(SIMULTANEOUS_CLOSE);
     if (is_stuck(&scene))
         found |= BIT(STUCK);
-    else if (is_stuck_in_fin_wait_2(&scene))
-        found |= BIT(STUCK_FIN_WAIT_2);
     return found;
 }

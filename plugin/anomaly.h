@@ -20,7 +20,7 @@ enum tcp_anomaly {
  *  shown     what is shown on the segment
  *  src       index of the end that sent it
  *  now_ns    when it was captured, as in the history
- *  stuck_ns  how long CLOSE_WAIT and FIN_WAIT_2 may last unnoticed, nanoseconds, >= 0
+ *  stuck_ns  how long CLOSE_WAIT, and the peer's FIN_WAIT_2, may last unnoticed, nanoseconds, >= 0
  */
 uint32_t anomalies_of(const struct history_view *shown, unsigned src, const struct tcpfsm_segment *seg,
                       int64_t now_ns, int64_t stuck_ns);

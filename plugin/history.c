@@ -224,16 +224,6 @@ bool history_step(const struct history_view *view, uint32_t n, struct history_st
     return true;
 }
 
-bool history_ever_confirmed(const struct history_view *view, unsigned end)
-{
-    for (uint32_t n = 0; n < view->first + view->count; n++) {
-        const struct history_entry *e = &view->history->entry[n];
-        if (end ? e->confirmed1 : e->confirmed0)
-            return true;
-    }
-    return false;
-}
-
 int64_t history_elapsed_ns(int64_t from_ns, int64_t to_ns)
 {
     if (to_ns <= from_ns)

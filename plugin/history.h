@@ -112,9 +112,6 @@ struct history_step {
 /* The n-th of the view's own entries, n < count. Returns false if it is no transition. */
 bool history_step(const struct history_view *view, uint32_t n, struct history_step *step);
 
-/* Whether the end's own segments proved a state of it at any time up to the view's segment. */
-bool history_ever_confirmed(const struct history_view *view, unsigned end);
-
 /* Nanoseconds from one moment to a later one; 0 if it is earlier, as time stamps may run backwards. */
 int64_t history_elapsed_ns(int64_t from_ns, int64_t to_ns);
 
