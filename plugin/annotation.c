@@ -97,21 +97,28 @@ void annotation_info_column(packet_info *pinfo, const struct connection_view *vi
 
 /* ------------------------------------------------------------------ the subtree */
 
-/* Only what somebody refers to is added: in a tree that nobody reads, most often a single field. */
-static bool is_wanted(proto_tree *tree, int hf)
+/*
+ * Only what somebody refers to is added: in a tree that nobody reads, most often a single field. Asked for every
+ * field of every segment, and so in line.
+ */
+static inline bool is_wanted(proto_tree *tree, int hf)
 {
-    return proto_field_is_referenced(tree, hf);
+    return tree && (ws_tree_is_visible(tree) || proto_registrar_get_nth((unsigned)hf)->ref_type != HF_REF_TYPE_NONE);
+}
+
+static proto_item *add_wanted_number(proto_tree *tree, tvbuff_t *tvb, int hf, uint32_t value)
+{
+    proto_item *item = proto_registrar_get_ftype(hf) == FT_BOOLEAN
+        ? proto_tree_add_boolean(tree, hf, tvb, 0, 0, value) : proto_tree_add_uint(tree, hf, tvb, 0, 0, value);
+
+    proto_item_set_generated(item);
+    return item;
 }
 
 /* Adds a number, a state, an event or a boolean. Returns NULL where nobody looks. */
-static proto_item *add_number(proto_tree *tree, tvbuff_t *tvb, int hf, uint32_t value)
+static inline proto_item *add_number(proto_tree *tree, tvbuff_t *tvb, int hf, uint32_t value)
 {
-    if (!is_wanted(tree, hf))
-        return NULL;
-    proto_item *item = proto_registrar_get_ftype(hf) == FT_BOOLEAN
-        ? proto_tree_add_boolean(tree, hf, tvb, 0, 0, value) : proto_tree_add_uint(tree, hf, tvb, 0, 0, value);
-    proto_item_set_generated(item);
-    return item;
+    return is_wanted(tree, hf) ? add_wanted_number(tree, tvb, hf, value) : NULL;
 }
 
 static proto_item *add_state_name(proto_tree *tree, tvbuff_t *tvb, int hf, uint8_t state)
@@ -145,6 +152,12 @@ struct annotated {
     int64_t now_ns;
     bool in_words; /* somebody reads the tree's texts */
 };
+
+static bool wants_steps(proto_tree *tree, const struct end_fields *hf)
+{
+    return is_wanted(tree, hf->event) || is_wanted(tree, hf->left) || is_wanted(tree, hf->dwell)
+        || is_wanted(tree, hf->entered);
+}
 
 /* The transitions of one end on this segment, in order. */
 static void add_steps(proto_tree *tree, const struct annotated *a, const struct end_fields *hf, unsigned end)
@@ -190,7 +203,8 @@ static void add_end(proto_tree *tree, const struct annotated *a, const struct en
 
     add_state_name(subtree, tvb, hf->str, end->state);
     add_number(subtree, tvb, hf->previous, end->previous);
-    add_steps(subtree, a, hf, index);
+    if (wants_steps(subtree, hf))
+        add_steps(subtree, a, hf, index);
     proto_item *confirmed = add_number(subtree, tvb, hf->confirmed, end->confirmed);
     if (end->since_frame) {
         add_number(subtree, tvb, hf->since, end->since_frame);
@@ -253,7 +267,7 @@ static void add_fields(proto_tree *subtree, const struct annotated *a)
     add_role(subtree, tvb, &hf_src, shown->end[src].state);
     add_role(subtree, tvb, &hf_dst, shown->end[!src].state);
     add_number(subtree, tvb, hf_local_by, shown->local_by);
-    if (has_transition(shown))
+    if (is_wanted(subtree, hf_transition) && has_transition(shown))
         add_number(subtree, tvb, hf_transition, true);
     if (shown->closed_by != TCP_CLOSER_NONE)
         add_number(subtree, tvb, hf_closed_by, shown->closed_by);
@@ -263,7 +277,7 @@ static void add_fields(proto_tree *subtree, const struct annotated *a)
 
 bool annotation_is_wanted(proto_tree *tree)
 {
-    return (tree && is_wanted(tree, proto_tcpstate)) || expert_items_are_wanted(tree);
+    return (tree && proto_field_is_referenced(tree, proto_tcpstate)) || expert_items_are_wanted(tree);
 }
 
 void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view,

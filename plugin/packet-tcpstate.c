@@ -49,6 +49,13 @@ static void set_endpoints(packet_info *pinfo, const struct endpoints *e)
     pinfo->p2p_dir = e->p2p_dir;
 }
 
+static bool has_endpoints(const packet_info *pinfo, const struct endpoints *e)
+{
+    return pinfo->src.data == e->src.data && pinfo->dst.data == e->dst.data && pinfo->src.type == e->src.type
+        && pinfo->dst.type == e->dst.type && pinfo->srcport == e->srcport && pinfo->destport == e->destport
+        && pinfo->p2p_dir == e->p2p_dir;
+}
+
 /* One segment between its arrival from IP and its annotation. */
 struct hooked {
     struct tcpfsm_segment seg;
@@ -94,18 +101,27 @@ static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const 
         tell_listeners(pinfo, h, &view);
 }
 
+static void follow(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
+{
+    struct connection *c = connection_of_segment(&h->arrival, pinfo, h->layer, refused ? NULL : &h->seg);
+
+    if (!c)
+        return;
+    if (!pinfo->fd->visited)
+        connection_segment(c, h->arrival.sender, pinfo, h->layer, &h->seg);
+    annotate(tvb, pinfo, tree, h, c);
+}
+
 /* The TCP dissector is done with the segment, or has refused it. */
 static void conclude(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
 {
-    const struct endpoints inner = endpoints_of(pinfo);
-
-    set_endpoints(pinfo, &h->endpoints);
-    struct connection *c = connection_of_segment(&h->arrival, pinfo, h->layer, refused ? NULL : &h->seg);
-    if (c) {
-        if (!pinfo->fd->visited)
-            connection_segment(c, h->arrival.sender, pinfo, h->layer, &h->seg);
-        annotate(tvb, pinfo, tree, h, c);
+    if (has_endpoints(pinfo, &h->endpoints)) {
+        follow(tvb, pinfo, tree, h, refused);
+        return;
     }
+    const struct endpoints inner = endpoints_of(pinfo);
+    set_endpoints(pinfo, &h->endpoints);
+    follow(tvb, pinfo, tree, h, refused);
     set_endpoints(pinfo, &inner);
 }
 

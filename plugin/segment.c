@@ -19,12 +19,18 @@ enum {
 /* Numbers in network order. */
 static uint16_t number16(const uint8_t *at)
 {
-    return (uint16_t)(at[0] << 8 | at[1]);
+    uint16_t number;
+
+    memcpy(&number, at, sizeof number);
+    return GUINT16_FROM_BE(number);
 }
 
 static uint32_t number32(const uint8_t *at)
 {
-    return (uint32_t)number16(at) << 16 | number16(at + 2);
+    uint32_t number;
+
+    memcpy(&number, at, sizeof number);
+    return GUINT32_FROM_BE(number);
 }
 
 /* Reads options up to `end`, as far as they are well formed. */
