@@ -52,7 +52,7 @@ static inline conversation_t *ws_find_tcp_conversation(packet_info *pinfo)
 static inline bool ws_conversations_by_address(void)
 {
 #if WS_AT_LEAST(4, 4)
-    return prefs.conversation_deinterlacing_key == CONV_DEINT_KEY_NONE;
+    return prefs.conversation_deinterlacing_key == 0;
 #else
     return true;
 #endif
