@@ -7,7 +7,7 @@
 #include "incarnations.h"
 
 /* How far the log of a pair of sockets was read. */
-struct pair {
+struct sockets {
     struct incarnation *present;
     const struct history *history; /* of the pair's latest segment seen */
     uint32_t opening; /* index of the first entry of the present incarnation */
@@ -16,7 +16,7 @@ struct pair {
 
 /* ------------------------------------------------------------------ what is remembered */
 
-static void forget(struct incarnations *all)
+static void forget(struct incarnation_list *all)
 {
     if (all->pool)
         wmem_destroy_allocator(all->pool);
@@ -24,7 +24,7 @@ static void forget(struct incarnations *all)
     all->first = all->last = NULL;
 }
 
-void incarnations_forget(struct incarnations *all)
+void incarnations_forget(struct incarnation_list *all)
 {
     if (all->pool)
         wmem_unregister_callback(wmem_file_scope(), all->at_close);
@@ -34,30 +34,30 @@ void incarnations_forget(struct incarnations *all)
 /* The histories end with the capture file: nothing may be shown of them any more. */
 static ws_bool on_close(wmem_allocator_t *scope _U_, wmem_cb_event_t event _U_, void *data)
 {
-    forget((struct incarnations *)data);
+    forget((struct incarnation_list *)data);
     return false;
 }
 
-static void begin(struct incarnations *all)
+static void begin(struct incarnation_list *all)
 {
     all->pool = wmem_allocator_new(WMEM_ALLOCATOR_BLOCK);
     all->pairs = wmem_map_new(all->pool, g_direct_hash, g_direct_equal);
     all->at_close = wmem_register_callback(wmem_file_scope(), on_close, all);
 }
 
-static struct pair *pair_of(struct incarnations *all, uint32_t number)
+static struct sockets *pair_of(struct incarnation_list *all, uint32_t number)
 {
     if (!all->pool)
         begin(all);
-    struct pair *pair = (struct pair *)wmem_map_lookup(all->pairs, GUINT_TO_POINTER(number));
+    struct sockets *pair = (struct sockets *)wmem_map_lookup(all->pairs, GUINT_TO_POINTER(number));
     if (!pair) {
-        pair = wmem_new0(all->pool, struct pair);
+        pair = wmem_new0(all->pool, struct sockets);
         wmem_map_insert(all->pairs, GUINT_TO_POINTER(number), pair);
     }
     return pair;
 }
 
-static struct incarnation *add(struct incarnations *all, const struct tcpstate_tap *said)
+static struct incarnation *add(struct incarnation_list *all, const struct tcpstate_tap *said)
 {
     struct incarnation *i = (struct incarnation *)wmem_alloc0(all->pool, all->record);
     const unsigned src = said->view.src;
@@ -78,7 +78,7 @@ static struct incarnation *add(struct incarnations *all, const struct tcpstate_t
 /* ------------------------------------------------------------------ to which a segment belongs */
 
 /* Reads on in the pair's log, up to an entry; returns whether an incarnation began there. A filter may hide its SYN. */
-static bool reads_opening(struct pair *pair, uint32_t end)
+static bool reads_opening(struct sockets *pair, uint32_t end)
 {
     const struct history so_far = { .entry = pair->history->entry, .count = end };
     bool found = false;
@@ -92,7 +92,7 @@ static bool reads_opening(struct pair *pair, uint32_t end)
 }
 
 /* Wireshark may put the same incarnation's next segments into another conversation, which has a log of its own. */
-static bool begins_incarnation(struct pair *pair, const struct history_view *shown)
+static bool begins_incarnation(struct sockets *pair, const struct history_view *shown)
 {
     bool begins = !pair->present;
 
@@ -106,11 +106,11 @@ static bool begins_incarnation(struct pair *pair, const struct history_view *sho
     return begins;
 }
 
-struct incarnation *incarnations_note(struct incarnations *all, const packet_info *pinfo,
+struct incarnation *incarnations_note(struct incarnation_list *all, const packet_info *pinfo,
                                       const struct tcpstate_tap *said)
 {
     const struct history_view *shown = &said->view.shown;
-    struct pair *pair = pair_of(all, said->view.pair);
+    struct sockets *pair = pair_of(all, said->view.pair);
 
     if (begins_incarnation(pair, shown)) {
         pair->present = add(all, said);

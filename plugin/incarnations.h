@@ -26,7 +26,7 @@ struct incarnation {
 };
 
 /* Belongs to one listener, who fills it with zeros but for record. Forgets all when the capture file is closed. */
-struct incarnations {
+struct incarnation_list {
     size_t record;             /* size of the listener's own record of one; its first member is a struct incarnation */
     wmem_allocator_t *pool;    /* of all that is remembered; NULL: nothing is */
     struct incarnation *first, *last;
@@ -35,10 +35,10 @@ struct incarnations {
 };
 
 /* The record of the segment's incarnation; new ones are filled with zeros behind their first member. */
-struct incarnation *incarnations_note(struct incarnations *all, const packet_info *pinfo,
+struct incarnation *incarnations_note(struct incarnation_list *all, const packet_info *pinfo,
                                       const struct tcpstate_tap *said);
 
-void incarnations_forget(struct incarnations *all);
+void incarnations_forget(struct incarnation_list *all);
 
 /* Nanoseconds since the incarnation's first segment; negative where time stamps run backwards. */
 int64_t incarnation_elapsed_ns(const struct incarnation *i, int64_t time_ns);

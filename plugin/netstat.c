@@ -33,7 +33,7 @@ static void print_row(const struct standing *row, int width)
 
 static void text_draw(void *data)
 {
-    const struct incarnations *connections = &((const struct view *)data)->connections;
+    const struct incarnation_list *connections = &((const struct view *)data)->connections;
     const uint32_t count = connections->last ? connections->last->number : 0;
     struct standing *rows = g_new(struct standing, count), *row = rows;
     int width = (int)sizeof "255.255.255.255:65535" - 1;
@@ -91,7 +91,7 @@ struct tabled {
  * All windows share one table. A window that was filled earlier goes on reading its rows, so that a row that
  * is not shown any more is kept for the next time.
  */
-static struct incarnations tabled = { .record = sizeof(struct tabled) };
+static struct incarnation_list tabled = { .record = sizeof(struct tabled) };
 static GPtrArray *kept; /* struct cells; the first num_elements of them are the table's */
 
 static void set_number(stat_tap_table_item_type *cell, int64_t time_ns)

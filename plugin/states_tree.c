@@ -34,7 +34,7 @@ struct counted {
 /* What goes with one of Wireshark's trees, while it lives. */
 struct states_tree {
     int present[2], transitions, stays; /* numbers of its upper nodes */
-    struct incarnations connections;    /* struct counted */
+    struct incarnation_list connections;    /* struct counted */
 };
 
 static GHashTable *trees; /* struct states_tree, by stats_tree */

@@ -34,7 +34,7 @@ void view_register(struct view_kind *kind);
 /* One that was asked for. */
 struct view {
     const struct view_kind *kind;
-    struct incarnations connections;
+    struct incarnation_list connections;
     char *filter;           /* display filter as the user wrote it, or NULL */
 };
 
