@@ -141,8 +141,8 @@ struct tcpfsm_change {
 
 struct tcpfsm_outcome {
     struct tcpfsm_change end[2];
-    bool opened; /* the segment's SYN began an incarnation */
-    bool tries_on; /* it is the SYN with which its sender was trying already, and only now finds the peer free: figure 9 */
+    bool opened;   /* the segment's SYN began an incarnation */
+    bool tries_on; /* its SYN is that on which the sender was waiting already, and finds another peer: figure 9 */
 };
 
 /*

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is shown of whole connections: -z tcpstate,ladder, -z tcpstate,diagram, -z flow,tcpstate,standard.
+"""What is shown of whole connections: -z tcpstate,ladder, -z tcpstate,diagram, -z flow,tcpstate,standard;
+and that these and statistics.py's views agree on what one connection is.
 
     views.py                  compare
     views.py --bless          write golden/ladder-NAME.txt anew: to be read beside the RFC's figures
@@ -39,18 +40,24 @@ ROW = re.compile(r"([A-Z_0-9]+\??) +(-->|<--) (<\S+?) +(-->|<--) ([A-Z_0-9]+\??)
 FOLDED = re.compile(r" *… ([\d,]+) segments, ([\d,]+) bytes from client, ([\d,]+) from server$")
 
 
-def long_ipv6():
-    """A handshake and a FIN between addresses as long as they get."""
-    ends = [f"2001:db8:{n}1{n}1:{n}2{n}2:{n}3{n}3:{n}4{n}4:{n}5{n}5:{n}6{n}6" for n in (8, 9)]
-    script = [(0, 4000000000, 0, ("SYN",)), (1, 4100000000, 4000000001, ("SYN", "ACK")),
-              (0, 4000000001, 4100000001, ("ACK",)), (0, 4000000001, 4100000001, ("FIN", "ACK"))]
+def conversation(ends, script, step_us=1000):
+    """A capture of two ends, ports 50000 and 60000; script: (index of the sender, seq, ack, flags)."""
     frames = []
     for n, (sender, seq, ack, flags) in enumerate(script):
         src, dst = ends[sender], ends[not sender]
         ports = (50000, 60000) if sender == 0 else (60000, 50000)
         segment = packets.tcp(src, dst, *ports, seq, ack, flags)
-        frames.append((1000 * n, packets.ethernet(packets.ip(src, dst, packets.TCP, segment)), None))
+        frames.append((step_us * n, packets.ethernet(packets.ip(src, dst, packets.TCP, segment)),
+                       None))
     return packets.pcap(packets.ETHERNET, frames)
+
+
+def long_ipv6():
+    """A handshake and a FIN between addresses as long as they get."""
+    ends = [f"2001:db8:{n}1{n}1:{n}2{n}2:{n}3{n}3:{n}4{n}4:{n}5{n}5:{n}6{n}6" for n in (8, 9)]
+    return conversation(ends, [
+        (0, 4000000000, 0, ("SYN",)), (1, 4100000000, 4000000001, ("SYN", "ACK")),
+        (0, 4000000001, 4100000001, ("ACK",)), (0, 4000000001, 4100000001, ("FIN", "ACK"))])
 
 
 def no_tcp():
@@ -426,6 +433,87 @@ class Diagram(Views):
                       for name in names.split(",")}
         self.assertGreater(len(names), 15)
         self.assertEqual(names, dark_names)
+
+
+HANDSHAKE = [(0, 100, 0, ("SYN",)), (1, 300, 101, ("SYN", "ACK")), (0, 101, 301, ("ACK",))]
+# RFC 9293 figure 9 behind the handshake: either end reboots and calls, and its peer finds out.
+CLIENT_REBOOTS = [(0, 400, 0, ("SYN",)), (1, 301, 101, ("ACK",)), (0, 101, 0, ("RST",))]
+SERVER_REBOOTS = [(1, 900, 0, ("SYN",)), (0, 101, 301, ("ACK",)), (1, 301, 0, ("RST",))]
+BOTH_CLOSE = [(0, 101, 301, ("FIN", "ACK")), (1, 301, 102, ("FIN", "ACK")), (0, 102, 302, ("ACK",))]
+
+# Which frames are one connection, whatever Wireshark's streams are. Series differ in those.
+GROUPED = {
+    "repeats-its-syn": (HANDSHAKE + CLIENT_REBOOTS + [(0, 400, 0, ("SYN",))], ["1 to 7"]),
+    "sends-another-syn": (HANDSHAKE + CLIENT_REBOOTS + [(0, 800, 0, ("SYN",))], ["1 to 6", "7"]),
+    "server-repeats-its-syn": (HANDSHAKE + SERVER_REBOOTS + [(1, 900, 0, ("SYN",))], ["1 to 7"]),
+    "server-gets-through": (
+        HANDSHAKE + SERVER_REBOOTS + [(1, 900, 0, ("SYN",)), (0, 700, 901, ("SYN", "ACK"))],
+        ["1 to 8"]),
+    "both-open": ([(0, 100, 0, ("SYN",)), (1, 300, 0, ("SYN",)), (0, 100, 301, ("SYN", "ACK")),
+                   (1, 300, 101, ("SYN", "ACK"))], ["1 to 4"]),
+    "same-number-after-close": (HANDSHAKE + BOTH_CLOSE + HANDSHAKE, ["1 to 6", "7 to 9"]),
+    "another-number-after-close": (
+        HANDSHAKE + BOTH_CLOSE + [(0, 5000, 0, ("SYN",)), (1, 9000, 5001, ("SYN", "ACK"))],
+        ["1 to 6", "7 to 8"]),
+    "refused-and-repeated": ([(0, 100, 0, ("SYN",)), (1, 0, 101, ("RST", "ACK"))] * 2, ["1 to 4"]),
+}
+
+
+class Connections(Views):
+    """What one connection is: the same for the table, the tree, the ladder and the diagram."""
+
+    def shown(self, capture, filter_=""):
+        """The frames of each connection in the ladder; fails if the others see more or fewer."""
+        behind = filter_ and "," + filter_
+        frames = re.findall(r"^Connection \d+: frames? (\d+(?: to \d+)?)",
+                            self.view(capture, f"tcpstate,ladder{behind}"), re.M)
+        others = self.view(capture, f"tcpstate,connections{behind}",
+                           ("-z", f"tcpstate,tree{behind}"))
+        tree = {int(count) for count in
+                re.findall(r"^ *Connections by state of the \w+ +(\d+)", others, re.M)}
+        self.assertEqual(tree, {len(frames)} - {0}, "tree")
+        self.assertIn(f"TCP connections at the end of the capture: {len(frames)},", others)
+        picture = self.view(capture, f"tcpstate,diagram{behind}")
+        self.assertIn({0: "No TCP connection", 1: "the only connection"}.get(
+            len(frames), f"the first of {len(frames)} connections"), picture)
+        return frames
+
+    def test_of_all_captures(self):
+        for capture in ALL:
+            with self.subTest(capture=capture.name):
+                self.assertTrue(self.shown(capture))
+
+    def test_whatever_the_streams(self):
+        for name, (script, frames) in GROUPED.items():
+            ends = ("10.9.0.1", "10.9.0.2")
+            capture = self.made(f"{name}.pcap", conversation(ends, script, 400000))
+            with self.subTest(capture=name):
+                self.assertEqual(self.shown(capture), frames)
+                # A filter hides where each begins.
+                self.assertEqual(self.shown(capture, "!(tcp.flags.syn==1) || tcp.flags.ack==1"),
+                                 self.hidden(script, frames))
+
+    @staticmethod
+    def hidden(script, frames):
+        """What is left of the frames of each connection without those that are a SYN alone."""
+        left = []
+        for words in frames:
+            numbers = [int(word) for word in words.split(" to ")]
+            passed = [n for n in range(numbers[0], numbers[-1] + 1) if script[n - 1][3] != ("SYN",)]
+            if passed:
+                left.append(f"{passed[0]} to {passed[-1]}" if len(passed) > 1 else f"{passed[0]}")
+        return left
+
+    def test_who_calls_back_is_the_client(self):
+        """Figure 9 with the ends changed: one row, of the latest roles, and its states at the end."""
+        script, _ = GROUPED["server-repeats-its-syn"]
+        capture = self.made("calls-back.pcap", conversation(("10.9.0.1", "10.9.0.2"), script))
+        row = self.view(capture, "tcpstate,connections").splitlines()[2].split()
+        self.assertEqual((row[0], row[1], row[3], row[4]),
+                         ("10.9.0.2:60000", "SYN_SENT", "10.9.0.1:50000", "SYN_RCVD?"))
+        self.assertEqual(self.tshark.fields(capture, ["tcpstate.local.str", "tcpstate.local.by"],
+                                            ["-o", "tcpstate.local_endpoint:client"])[-1][0],
+                         "SYN_SENT")
 
 
 def bless():
