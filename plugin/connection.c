@@ -347,6 +347,20 @@ bool connection_view(const struct connection *c, unsigned sender, const packet_i
     return true;
 }
 
+const struct history *connection_goes_on(const struct history *log)
+{
+    const struct connection *c =
+        (const struct connection *)(const void *)((const char *)log - offsetof(struct connection, history));
+    const struct incarnations *all = c->incarnations;
+    const struct connection *next = NULL;
+
+    for (uint32_t i = all ? all->count : 0; i-- > 0 && all->list[i].connection != c;) {
+        if (all->list[i].connection->number == c->number)
+            next = all->list[i].connection;
+    }
+    return next ? &next->history : NULL;
+}
+
 int64_t connection_latest_ns(void)
 {
     return segment_time_ns(&file.latest);

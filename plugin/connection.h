@@ -62,6 +62,12 @@ bool connection_view(const struct connection *c, unsigned sender, const packet_i
                      struct connection_view *view);
 
 /*
+ * Where the log of a connection goes on: the TCP dissector may have begun another stream for the same pair since.
+ * NULL: it does not. The log handed in must be one of connection_view's.
+ */
+const struct history *connection_goes_on(const struct history *log);
+
+/*
  * When the latest segment of the first pass was captured, nanoseconds since 1970: once the capture is read,
  * its end. Only segments with a state count.
  */

@@ -145,10 +145,18 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
 /* What the filter kept from view: the rest of the same incarnation. */
 static void read_rest(struct diagram_connection *c)
 {
-    const uint32_t end = history_next_opening(c->history, c->read);
+    const struct history *goes_on = c->history;
 
-    while (c->read < end)
-        read_entry(c);
+    while (goes_on) {
+        if (c->history != goes_on) {
+            c->history = goes_on;
+            c->read = 0;
+        }
+        const uint32_t end = history_next_opening(c->history, c->read);
+        while (c->read < end)
+            read_entry(c);
+        goes_on = end == c->history->count ? connection_goes_on(c->history) : NULL;
+    }
 }
 
 /* ------------------------------------------------------------------ what is printed */

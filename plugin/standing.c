@@ -30,8 +30,13 @@ static void fill_end(const struct incarnation *i, const struct history_view *vie
 
 void standing_of(const struct incarnation *i, struct standing *standing)
 {
-    const struct history *h = i->history;
-    const uint32_t next = history_next_opening(h, i->opening + 1);
+    const struct history *h = i->history, *goes_on;
+    uint32_t next = history_next_opening(h, i->opening + 1);
+
+    while (next == h->count && (goes_on = connection_goes_on(h)) != NULL) {
+        h = goes_on;
+        next = history_next_opening(h, 1);
+    }
     const bool superseded = next < h->count;
     const int64_t now_ns = superseded ? h->entry[next].time_ns : connection_latest_ns();
     struct history_view view;

@@ -504,6 +504,18 @@ class Connections(Views):
                 left.append(f"{passed[0]} to {passed[-1]}" if len(passed) > 1 else f"{passed[0]}")
         return left
 
+    def test_what_a_filter_hides_at_the_end(self):
+        """The row and the diagram tell how it ended, also where that is in another stream."""
+        script, _ = GROUPED["repeats-its-syn"]
+        capture = self.made("hides.pcap", conversation(("10.9.0.1", "10.9.0.2"), script))
+        row, picture = self.view(capture, "tcpstate,connections"), self.view(capture, "tcpstate,diagram")
+        for last in (3, 6):
+            behind = f",frame.number<={last}"
+            self.assertEqual(self.view(capture, f"tcpstate,connections{behind}"), row)
+            steps = re.findall(r'data-frame="\d+"', self.view(capture, f"tcpstate,diagram{behind}"))
+            self.assertEqual(steps, re.findall(r'data-frame="\d+"', picture))
+            self.assertIn('data-frame="7"', steps)
+
     def test_who_calls_back_is_the_client(self):
         """Figure 9 with the ends changed: one row, of the latest roles, and its states at the end."""
         script, _ = GROUPED["server-repeats-its-syn"]
