@@ -6,8 +6,9 @@
 
 disabled.py does it for the bundled captures one by one; here they are put into one file, which is
 then damaged (editcap -E, bits flipped in TCP headers), cut short (editcap -s), and random packets
-(randpkt) and small hostile ones (../fuzz/hostile.py) are added. Compared, in one and in two passes: the detailed listing, the JSON, some
-fields, experts, conversations, hierarchy, Follow Stream, and what is said on the console.
+(randpkt) and small hostile captures (../fuzz/hostile.py) are added. Compared, in one and in two
+passes: the detailed listing, the JSON, some fields, experts, conversations, hierarchy, Follow
+Stream, and what is said on the console.
 """
 
 import os
@@ -45,7 +46,9 @@ IP_TCP = 6
 
 def command(*words):
     """Run one of Wireshark's tools."""
-    subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=60)
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=60,
+                   env=environment)
 
 
 def flip_tcp_bits(capture, out, chance):
