@@ -102,7 +102,6 @@ void evidence_of_syn(const struct judgement *j)
     }
     if (anew) {
         seq_begin(s, seg);
-        s->passive = false;
         s->live = TCP_CLOSED;
         crossing = p->state == TCP_SYN_SENT && p->knows_iss;
         if (!crossing) /* else the first to open remains the client */
@@ -113,6 +112,7 @@ void evidence_of_syn(const struct judgement *j)
         s->iss_other = seg->seq;
         s->has_other_iss = true;
     }
+    s->passive = false;
     /* A repeated SYN shows that the SYN,ACK never came. */
     enter(j, s, TCP_SYN_SENT, anew ? TCP_EV_SND_SYN : TCP_EV_SYN_REPEATED);
     s->confirmed = true;
