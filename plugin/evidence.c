@@ -256,7 +256,8 @@ static bool could_be_syn_rcvd(const struct judgement *j)
 {
     const struct tcpfsm_end *s = j->snd, *p = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
-    const bool opened_by_syn = s->sent_syn_ack || (p->knows_iss && !p->passive);
+    const bool opened_by_syn = s->sent_syn_ack
+        || (p->knows_iss && (!p->passive || (p->captured && !p->sent_syn_ack)));
 
     return opened_by_syn && !has(seg, TCP_FIN) && !acks_more_than_syn(j) && (seg->len == 0 || fast_open_server(j));
 }
