@@ -277,7 +277,8 @@ static bool evidence_of_opening(const struct judgement *j)
         if (s->has_other_iss && seg->seq == s->iss_other + 1)
             choose_iss(s, s->iss_other);
         /* Only a SYN,ACK draws an ACK with this number: the capture lacks it, so what is known of the peer is older. */
-        if (p->state == TCP_SYN_RCVD && p->passive && !p->sent_syn_ack && seg->seq == s->iss + 1)
+        if (p->state == TCP_SYN_RCVD && p->passive && !p->sent_syn_ack && seg->seq == s->iss + 1
+            && !(p->knows_iss && seg->ack == p->iss + 1))
             seq_forget_sent(p);
         if (p->knows_iss && p->captured && !acks_syn_of(p, seg->ack)
             && !(p->has_other_iss && seg->ack == p->iss_other + 1))
