@@ -42,6 +42,8 @@ static const struct arc arcs[] = {
     /* Back to where the end had been all the time. */
     { TCP_EV_SYN_REPEATED, ANY, S(SYN_SENT) },
     { TCP_EV_SYN_ACK_REPEATED, ANY, S(SYN_RCVD) },
+    { TCP_EV_SYN_BEFORE_PEERS, S(SYN_RCVD), S(SYN_SENT) },
+    { TCP_EV_SYN_ACK_BEFORE_ACK, S(ESTABLISHED), S(SYN_RCVD) },
     { TCP_EV_FIN_REPEATED, S(FIN_WAIT_2) | S(CLOSING) | S(TIME_WAIT), S(FIN_WAIT_1) },
     { TCP_EV_FIN_REPEATED, S(TIME_WAIT), S(CLOSING) },
     { TCP_EV_FIN_REPEATED, S(CLOSED), S(FIN_WAIT_1) | S(CLOSING) | S(LAST_ACK) | S(TIME_WAIT) },
