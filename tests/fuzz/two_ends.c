@@ -121,7 +121,8 @@ static void act(struct world *w, unsigned what, unsigned end)
         endpoint_retransmit(e, &out);
         break;
     case 6:
-        endpoint_abort(e, &out);
+        if (!w->end[1].opened_actively) /* not in a simultaneous open, see README.md */
+            endpoint_abort(e, &out);
         break;
     default:
         w->now_us += TIME_WAIT_US;
