@@ -18,6 +18,8 @@ static bool is_older_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment
 /* The SYN begins a new incarnation of its sender, rather than repeating an earlier SYN. */
 static bool begins_anew(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
+    if (s->knows_iss && seg->seq == s->iss && is_copy(s, seg))
+        return false;
     if (!s->knows_iss || s->state == TCP_TIME_WAIT || (s->synchronized && !is_synchronized(s->state)))
         return true;
     return seg->seq != s->iss && !(s->has_other_iss && seg->seq == s->iss_other) && !is_older_syn(s, seg);
