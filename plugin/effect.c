@@ -120,7 +120,7 @@ static bool believes_ack(const struct judgement *j)
 
     if (r->knows_snd_nxt && seq_le(ack, r->snd_nxt))
         return true;
-    if (r->captured && !r->doubted_ack) {
+    if (r->captured && (!r->doubted_ack || j->follows_at_once)) { /* at once: the first, captured twice */
         r->doubted_ack = true;
         return false;
     }

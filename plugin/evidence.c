@@ -444,10 +444,12 @@ static void evidence_before_own_fin(const struct judgement *j)
     struct tcpfsm_end *s = j->snd, *p = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
     const bool hides_own = seg->len == 0 && hides_fin(s, seg->seq);
+    /* Data sent again: a FIN after them may have been lost on its way here. */
+    const bool repeats = repeats_data(s, seg) && !j->follows_at_once;
 
     if (!acks_fin_of(p, seg->ack)) {
         if (s->state == TCP_ESTABLISHED)
-            s->confirmed = !hides_own && !hides_fin(p, seg->ack);
+            s->confirmed = !hides_own && !repeats && !hides_fin(p, seg->ack);
         return; /* a CLOSE_WAIT stays assumed: this may have left before the peer's FIN came */
     }
     const bool first_proof = !s->covered_peer_fin;
@@ -466,7 +468,7 @@ static void evidence_before_own_fin(const struct judgement *j)
     /* A FIN of its own may be queued behind its data: then the kernel says CLOSING. */
     if (first_proof)
         s->close_wait_proved = seg->len == 0 && s->idle_at_peer_fin && !hides_own && !p->fin_inferred;
-    s->confirmed = s->close_wait_proved && !hides_own && !p->fin_inferred && !p->fin_disputed;
+    s->confirmed = s->close_wait_proved && !hides_own && !repeats && !p->fin_inferred && !p->fin_disputed;
 }
 
 /* No doubt that the end has sent a FIN: it was captured, all before it too, and nothing contradicts it. */

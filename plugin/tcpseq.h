@@ -76,6 +76,12 @@ static inline bool fills_hole_before_fin(const struct tcpfsm_end *e, const struc
     return !e->fin_ack_provable && seq_ge(seq_data_end(seg), e->fin_ack_from);
 }
 
+/* All of the segment's data were captured before. */
+static inline bool repeats_data(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
+{
+    return seg->len > 0 && e->knows_data_end && seq_le(seq_data_end(seg), e->data_end);
+}
+
 /* Forgets what the end sent and was sent: its SYN begins a new incarnation. */
 void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn);
 
