@@ -22,7 +22,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from measure import Captures, hook_instructions, per_packet
+from measure import Captures, hook_per_packet, per_packet
 
 from tshark import Tshark
 
@@ -48,7 +48,7 @@ def compiler():
 def measured(made):
     """Instructions per packet, by use."""
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(USES, pool.map(lambda use: round(hook_instructions(use, "short", made)), USES)))
+        return dict(zip(USES, pool.map(lambda use: round(hook_per_packet(use, "short", made)), USES)))
 
 
 def main():

@@ -142,6 +142,13 @@ def instructions(program, use, path, profile="/dev/null"):
     return int(found[1])
 
 
+def hook_per_packet(use, kind, made, packets=LONG_RUN):
+    """Instructions per packet within the plugin's hook."""
+    profile = made.scratch(f"{kind}-{use}")
+    instructions("tcpstate", use, made.path(kind, packets), profile)
+    return hook_instructions(profile) / packets
+
+
 def per_packet(program, use, kind, made, lengths=(SHORT_RUN, LONG_RUN)):
     """Instructions per packet of a kind of capture, start-up taken off."""
     few, many = (instructions(program, use, made.path(kind, packets)) for packets in lengths)
@@ -151,14 +158,12 @@ def per_packet(program, use, kind, made, lengths=(SHORT_RUN, LONG_RUN)):
 HOOK, INNER = "dissect_tcpstate", "call_dissector_only"
 
 
-def hook_instructions(use, kind, made, packets=LONG_RUN):
-    """Instructions per packet within the plugin's hook, all that it calls included but the TCP dissector.
+def hook_instructions(profile):
+    """Instructions within the plugin's hook, all that it calls included but the TCP dissector, by callgrind's profile.
 
     Unlike the difference of two runs this repeats to a few instructions, for it leaves out what
     Wireshark's hash tables, seeded anew in each run, make of it.
     """
-    profile = made.scratch(f"{kind}-{use}".replace(" ", "-"))
-    instructions("tcpstate", use, made.path(kind, packets), profile)
     names, function, called, calls, spent = {}, None, None, False, 0
 
     def named(text):
@@ -180,4 +185,4 @@ def hook_instructions(use, kind, made, packets=LONG_RUN):
                 calls = False
     if spent == 0:
         raise Failure(f"no {HOOK} in the profile: is the plugin stripped?")
-    return spent / packets
+    return spent
