@@ -87,6 +87,13 @@ class Captures:
     def __exit__(self, *unused):
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def scratch(self, name):
+        """The path of a file that a program under test may write."""
+        folder = self._folder / "scratch"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)
+        return folder / name
+
     def path(self, kind, packets):
         path = self._folder / f"{kind}-{packets}.pcap"
         if not path.exists():
@@ -120,14 +127,14 @@ def run(program, use, path):
     return Cost(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
-def instructions(program, use, path):
-    """How many instructions tshark takes to read a capture, start-up included."""
+def instructions(program, use, path, profile="/dev/null"):
+    """How many instructions tshark takes to read a capture, start-up included. profile: where callgrind's goes."""
     make, options = PROGRAMS[program]
     arguments = [*options, "-r", str(path), *getattr(USES[use], program)]
     with make() as tshark:
         process = tshark.start(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True,
-                               under=["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"])
+                               under=["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}"])
         said = process.communicate()[1]
     found = re.search(r"Collected : (\d+)", said)
     if process.returncode != 0 or not found:
@@ -135,7 +142,47 @@ def instructions(program, use, path):
     return int(found[1])
 
 
+def hook_per_packet(use, kind, made, packets=LONG_RUN):
+    """Instructions per packet within the plugin's hook."""
+    profile = made.scratch(f"{kind}-{use}")
+    instructions("tcpstate", use, made.path(kind, packets), profile)
+    return hook_instructions(profile) / packets
+
+
 def per_packet(program, use, kind, made, lengths=(SHORT_RUN, LONG_RUN)):
     """Instructions per packet of a kind of capture, start-up taken off."""
     few, many = (instructions(program, use, made.path(kind, packets)) for packets in lengths)
     return (many - few) / (lengths[1] - lengths[0])
+
+
+HOOK, INNER = "dissect_tcpstate", "call_dissector_only"
+
+
+def hook_instructions(profile):
+    """Instructions within the plugin's hook, all that it calls included but the TCP dissector, by callgrind's profile.
+
+    Unlike the difference of two runs this repeats to a few instructions, for it leaves out what
+    Wireshark's hash tables, seeded anew in each run, make of it.
+    """
+    names, function, called, calls, spent = {}, None, None, False, 0
+
+    def named(text):
+        """The name in "(12) name", or the one that went with "(12)" before."""
+        number, _, name = text.partition(" ")
+        return names.setdefault(number, name) if name else names[number]
+    with open(profile) as lines:
+        for line in lines:
+            key, equals, text = line.rstrip("\n").partition("=")
+            if equals and key == "fn":
+                function = named(text)
+            elif equals and key == "cfn":
+                called = named(text)
+            elif equals and key == "calls":
+                calls = True
+            elif line[:1] in tuple("0123456789+-*") and len(words := line.split()) > 1:
+                if function == HOOK and not (calls and called.startswith(INNER)):
+                    spent += int(words[1])
+                calls = False
+    if spent == 0:
+        raise Failure(f"no {HOOK} in the profile: is the plugin stripped?")
+    return spent

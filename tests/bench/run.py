@@ -12,7 +12,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from measure import LONG_RUN, SHORT_RUN, USES, Captures, instructions, run
+from measure import LONG_RUN, SHORT_RUN, USES, Captures, hook_instructions, instructions, run
 
 from captures import CONNECTIONS, KINDS
 from tshark import Tshark
@@ -40,8 +40,16 @@ class Instructions:
     def ask(self, program, use, kind, packets):
         key = (program, use, kind, packets)
         if key not in self._runs:
-            self._runs[key] = self._pool.submit(instructions, program, use, self._made.path(kind, packets))
+            profile = self._profile(use, kind) if program == "tcpstate" and packets == LONG_RUN else "/dev/null"
+            self._runs[key] = self._pool.submit(instructions, program, use, self._made.path(kind, packets), profile)
         return self._runs[key]
+
+    def _profile(self, use, kind):
+        return self._made.scratch(f"{kind}-{use}")
+
+    def hook_per_packet(self, use, kind):
+        self.ask("tcpstate", use, kind, LONG_RUN).result()
+        return hook_instructions(self._profile(use, kind)) / LONG_RUN
 
     def prepare(self, program, use, kind):
         for what, packets in (("short", SHORT_RUN), ("short", LONG_RUN), (kind, LONG_RUN)):
@@ -63,11 +71,13 @@ def print_instructions(made, kinds, yardsticks, jobs):
     for row in rows:
         for program in ("stock", *compared[row]):
             counted.prepare(program, row[1], row[0])
-    print(f"{'capture':12} {'use':20} {'stock':>9} {'tcpstate':>9} {'more':>7} {'ratio':>7}"
+    print(f"{'capture':12} {'use':20} {'stock':>9} {'tcpstate':>9} {'ratio':>7} {'hook':>7} {'of stock':>8}"
           + "".join(f" {name:>8}" for name in others))
     for kind, use in rows:
         stock, own, *rest = (counted.per_packet(program, use, kind) for program in ("stock", *compared[kind, use]))
-        print(f"{kind:12} {USES[use].what:20} {stock:9.0f} {own:9.0f} {own - stock:+7.0f} {own / stock:7.4f}"
+        hook = counted.hook_per_packet(use, kind)
+        print(f"{kind:12} {USES[use].what:20} {stock:9.0f} {own:9.0f} {own / stock:7.3f} {hook:7.0f} "
+              f"{hook / stock:8.4f}"
               + "".join(f" {other / stock:8.3f}" for other in rest), flush=True)
 
 
