@@ -1,5 +1,6 @@
 /* judgement.h
- * Inside the machine: what evidence.c and effect.c share. Not for its users.
+ * Inside the machine: one segment under judgement, and the transitions that evidence.c and effect.c have in
+ * common. Not for its users.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,103 +1,12 @@
 /* tcpfsm.c
- * The state machine of one TCP connection, seen from outside: one segment, and what evidence.c and
- * effect.c, which decide the transitions, have in common.
+ * The state machine of one TCP connection, seen from outside: one segment, first as evidence of its
+ * sender's state (evidence.c), then by its effect on its receiver (effect.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "judgement.h"
 
 #include <string.h>
-
-void enter(const struct judgement *j, struct tcpfsm_end *e, enum tcp_state state, enum tcp_event event)
-{
-    struct tcpfsm_change *change = &j->out->end[e - j->m->end];
-
-    if (e->state == state)
-        return;
-    if (change->count == TCPFSM_STEPS_MAX) /* cannot be reached; the last step must stay the truth */
-        change->count--;
-    change->state[change->count] = (uint8_t)state;
-    change->event[change->count++] = (uint8_t)event;
-    if (state == TCP_CLOSING || state == TCP_TIME_WAIT || event == TCP_EV_RCV_RST || event == TCP_EV_SND_RST)
-        e->since_us = j->seg->time_us;
-    e->state = (uint8_t)state;
-    e->confirmed = false;
-}
-
-void enter_closed(const struct judgement *j, struct tcpfsm_end *e, enum tcp_state state, enum tcp_event event)
-{
-    if (e->state != TCP_CLOSED && e->state != TCP_LISTEN && !e->syn_pending) /* else that of the old connection stays */
-        e->live = e->state;
-    e->by_rst = event == TCP_EV_RCV_RST;
-    enter(j, e, state, event);
-}
-
-void choose_iss(struct tcpfsm_end *e, uint32_t iss)
-{
-    if (!e->has_other_iss || iss == e->iss || iss != e->iss_other)
-        return;
-    e->iss_other = e->iss;
-    e->iss = iss;
-    e->data_end = e->snd_nxt = iss + 1;
-}
-
-void take_pending_syn(struct tcpfsm_end *e)
-{
-    const struct tcpfsm_segment syn = {
-        .seq = e->iss_other, .flags = TCP_SYN, .mss = e->mss, .wscale = e->wscale
-    };
-
-    seq_begin(e, &syn);
-    e->captured = true;
-    e->has_other_iss = false;
-    e->live = TCP_CLOSED;
-}
-
-void take_peer_fin(const struct judgement *j, struct tcpfsm_end *e, const struct tcpfsm_end *peer)
-{
-    if (peer->knows_fin) /* else it is only known that the end has it */
-        seq_advance_received(e, peer->fin + 1);
-    switch (e->state) {
-    case TCP_SYN_RCVD:
-    case TCP_ESTABLISHED:
-        enter(j, e, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN);
-        break;
-    case TCP_FIN_WAIT_1:
-        enter(j, e, TCP_CLOSING, TCP_EV_RCV_FIN);
-        break;
-    case TCP_FIN_WAIT_2:
-        enter(j, e, TCP_TIME_WAIT, TCP_EV_RCV_FIN);
-        break;
-    default:
-        break;
-    }
-}
-
-void count_early_fin(const struct judgement *j, struct tcpfsm_end *e)
-{
-    if (!e->knows_fin)
-        return;
-    if (e->state == TCP_ESTABLISHED || (e->state == TCP_SYN_RCVD && e->synchronized)) {
-        e->fin_uncovered = true;
-        enter(j, e, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
-    } else if (e->state == TCP_CLOSE_WAIT) {
-        enter(j, e, TCP_LAST_ACK, TCP_EV_SND_FIN);
-    }
-}
-
-void infer_fin(const struct judgement *j, struct tcpfsm_end *e, uint32_t fin)
-{
-    e->fin = fin;
-    e->knows_fin = e->fin_inferred = e->fin_lost = true;
-    e->snd_nxt = fin + 1;
-    e->knows_snd_nxt = true;
-    if (e->state == TCP_ESTABLISHED || e->state == TCP_SYN_RCVD) {
-        e->fin_uncovered = true;
-        enter(j, e, TCP_FIN_WAIT_1, TCP_EV_FIN_ACKNOWLEDGED);
-    } else if (e->state == TCP_CLOSE_WAIT) {
-        enter(j, e, TCP_LAST_ACK, TCP_EV_FIN_ACKNOWLEDGED);
-    }
-}
 
 /* TIME_WAIT lasts 2 MSL (RFC 9293 section 3.10.8). */
 static void expire_time_wait(const struct judgement *j, struct tcpfsm_end *e, int64_t time_wait_us)
