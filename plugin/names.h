@@ -8,8 +8,7 @@
 
 #include <stdint.h>
 
-#include <wireshark.h>
-#include <epan/value_string.h>
+#include "ws_compat.h"
 
 /* By number, each ends with { 0, NULL }: enum tcp_state, enum tcp_event, enum tcp_closer. */
 extern const value_string tcp_state_names[];
