@@ -26,8 +26,8 @@ target_compile_options(tcpstate_options INTERFACE
     $<$<BOOL:${TCPSTATE_SANITIZE}>:-fno-omit-frame-pointer>
     $<$<BOOL:${TCPSTATE_SANITIZE}>:-fno-sanitize-recover=undefined>
     # The same bytes wherever it is built. The build folder last: it may lie in the project's.
-    $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}=tcpstate>
-    $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_BINARY_DIR}=tcpstate/build>
+    $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}=/usr/src/tcpstate>
+    $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_BINARY_DIR}=/usr/src/tcpstate/build>
 )
 target_link_options(tcpstate_options INTERFACE
     $<$<BOOL:${TCPSTATE_SANITIZE}>:-fsanitize=address,undefined>

@@ -27,7 +27,7 @@ SKIPPED = 77
 MAKING_LIMIT_S = 600
 NOBODY = 65534
 
-_APT = ["apt-get", "-qy", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0"]
+APT = ["apt-get", "-qy", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0"]
 
 
 class Unavailable(Exception):
@@ -52,6 +52,12 @@ def main(test):
         sys.exit(SKIPPED)
 
 
+def bare_environment(**variables):
+    """What every build gets, and variables; nothing of the caller's."""
+    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+            "LC_ALL": "C.UTF-8", "TZ": "UTC", "DEBIAN_FRONTEND": "noninteractive", **variables}
+
+
 def _unavailable(series, reason):
     problem = Unavailable(f"Wireshark {series}: {reason}")
     problem.series = series
@@ -73,14 +79,12 @@ class Root:
         # What follows unshare dies with it: it is the first process of its namespace.
         inside = ["unshare", "--mount", "--pid", "--fork", "--kill-child",
                   f"--mount-proc={self.folder}/proc", "chroot", str(self.folder),
-                  "env", "-i", f"--chdir={cwd}",
-                  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                  "HOME=/root", "LC_ALL=C.UTF-8", "TZ=UTC", "DEBIAN_FRONTEND=noninteractive",
-                  *(f"{name}={value}" for name, value in (variables or {}).items()), *command]
+                  "env", f"--chdir={cwd}", *command]
         with tempfile.TemporaryFile() as said:
             try:
                 rc = subprocess.run(inside, stdin=subprocess.DEVNULL, stdout=said,
                                     stderr=subprocess.STDOUT, start_new_session=True,
+                                    env=bare_environment(**(variables or {})),
                                     timeout=limit_s).returncode
             except subprocess.TimeoutExpired:
                 rc = f"still running after {limit_s} s"
@@ -92,8 +96,8 @@ class Root:
 
     def install(self, *packages):
         """Install Debian packages: names, or paths in this root that begin with a slash."""
-        self.run([*_APT, "update"])
-        self.run([*_APT, "install", *packages])
+        self.run([*APT, "update"])
+        self.run([*APT, "install", *packages])
 
     def path(self, inside):
         """Where a path of this root is for the world outside."""
@@ -110,13 +114,17 @@ class Root:
             shutil.rmtree(folder)
 
     def copy_project(self, folder):
-        """Put the project's files, none that were built, into a new folder of this root."""
+        """The same as the function, into a folder of this root."""
         copy_project(self.path(folder))
 
 
 def copy_project(to):
-    """Copy the project's files, none that were built."""
-    shutil.copytree(PROJECT, to, ignore=shutil.ignore_patterns("build", ".git", "__pycache__"))
+    """Copy the project's files, none that were built, to a new folder."""
+    def not_a_source(folder, names):
+        return [name for name in names
+                if name == "__pycache__" or (Path(folder) == PROJECT and name in (".git", "build"))]
+
+    shutil.copytree(PROJECT, to, ignore=not_a_source)
 
 
 def clean_copy(series):
