@@ -11,3 +11,11 @@ if(TCPSTATE_SERIES VERSION_LESS 4.0 OR TCPSTATE_SERIES VERSION_GREATER 4.6)
 elseif(NOT TCPSTATE_SERIES MATCHES "^4\\.[046]$")
     message(WARNING "Wireshark ${Wireshark_VERSION} was not tried: 4.0, 4.4 and 4.6 were.")
 endif()
+
+# The user's own plugins, in a folder named as Wireshark names the series: 4.0, or 4-0 in a bundle of macOS.
+cmake_path(GET Wireshark_PLUGIN_INSTALL_DIR FILENAME series_folder)
+if(WIN32)
+    set(TCPSTATE_USER_PLUGINS "$ENV{APPDATA}/Wireshark/plugins/${series_folder}")
+else()
+    set(TCPSTATE_USER_PLUGINS "$ENV{HOME}/.local/lib/wireshark/plugins/${series_folder}")
+endif()

@@ -154,6 +154,14 @@ def try_archive(system, archive):
     check(system.loaded() is None, "deleted, but tshark lists it")
 
 
+def try_project(system):
+    """Do what README.md tells a newcomer to: one command, on a Debian that has nothing but tshark."""
+    system.root.copy_project("/tmp/newcomer")
+    said = system.root.run(["cmake/try"], "/tmp/newcomer")
+    check(len(re.findall(r"^ +[89] .* FIN_WAIT_[12]\?? +CLOSE_WAIT\??$", said, re.MULTILINE)) == 4,
+          f"cmake/try does not show both segments twice:\n{said}")
+
+
 def test():
     series = sys.argv[1]
     builder = roots.prepared(series)
@@ -166,7 +174,8 @@ def test():
         system.apt("update")
         try_package(system, made(older)[1], package)
         try_archive(system, archive)
-        print(f"{package.name}: installed, upgraded from {OLDER}, used and removed")
+        try_project(system)
+        print(f"{package.name}: installed, upgraded from {OLDER}, used and removed; cmake/try works")
 
 
 if __name__ == "__main__":

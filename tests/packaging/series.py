@@ -19,7 +19,7 @@ STRICT = {"CFLAGS": "-Werror", "TCPSTATE_SERIES_RUN": "1"}
 LEFT_OUT = ["--exclude-regex", r"^(conformance\.live|fuzz\..*)$", "--label-exclude", "^(bench|packaging|series)$"]
 # Tests that may be skipped there: no Debian of ours has a screen.
 MAY_SKIP = re.compile(r"gui\.")
-TEST_LIMIT_S = 900
+TEST_LIMIT_S = 1500
 
 
 def test():
