@@ -38,8 +38,7 @@ class Seat:
         if plugin:
             shutil.copyfile(plugin, seated)
             seated.chmod(0o644)
-        return self._root.run(["setpriv", f"--reuid={roots.NOBODY}", f"--regid={roots.NOBODY}", "--clear-groups",
-                               "--", "tshark", "-r", f"{self._folder}/{CAPTURE.name}"],
+        return self._root.run([*roots.AS_NOBODY, "tshark", "-r", f"{self._folder}/{CAPTURE.name}"],
                               variables={"HOME": self._folder})
 
     def check_refusal(self, plugin, message):

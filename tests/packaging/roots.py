@@ -25,7 +25,7 @@ SUITES = {"4.0": "bookworm", "4.4": "trixie", "4.6": "sid"}
 UNSTABLE = "4.6"  # of a Debian that changes daily and at times cannot be installed
 SKIPPED = 77
 MAKING_LIMIT_S = 600
-NOBODY = 65534
+AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 
 APT = ["apt-get", "-qy", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0"]
 
