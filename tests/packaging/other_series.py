@@ -56,7 +56,7 @@ class Project:
     def __init__(self, root, folder):
         self._root, self._folder = root, folder
         root.copy_project(folder)
-        root.run(["cmake/build"], folder)
+        root.run(["cmake/build"], folder, installs=True)
 
     def build(self, minor=None):
         """Build the plugin, with minor for one that claims to be built for 4.minor; return the file's path."""

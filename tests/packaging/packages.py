@@ -92,9 +92,9 @@ def make_packages(builder, folder):
         if place == "older":
             recipe = builder.path(f"{project}/CMakeLists.txt")
             recipe.write_text(recipe.read_text().replace(f"VERSION {version()}", f"VERSION {OLDER}", 1))
-            builder.run(["cmake/package"], project)
+            builder.run(["cmake/package"], project, installs=True)
         else:
-            builder.run(command(place), project, {"TZ": PLACES[place]["TZ"]})
+            builder.run(command(place), project, {"TZ": PLACES[place]["TZ"]}, installs=True)
     return [builder.path(project) for project in projects.values()]
 
 
@@ -120,7 +120,7 @@ def try_package(system, older, package):
     """Install, upgrade, use and remove; the system is then as it was before."""
     planned = system.apt("install", "--simulate", system.bring(package))
     check(re.search(r"^Inst tshark ", planned, re.MULTILINE), f"brings no tshark:\n{planned}")
-    system.apt("install", "tshark")
+    system.root.install("tshark")
     before = system.files()
 
     system.apt("install", system.bring(older))
@@ -157,7 +157,7 @@ def try_archive(system, archive):
 def try_project(system):
     """Do what README.md tells a newcomer to: one command, on a Debian that has nothing but tshark."""
     system.root.copy_project("/tmp/newcomer")
-    said = system.root.run(["cmake/try"], "/tmp/newcomer")
+    said = system.root.run(["cmake/try"], "/tmp/newcomer", installs=True)
     check(len(re.findall(r"^ +[89] .* FIN_WAIT_[12]\?? +CLOSE_WAIT\??$", said, re.MULTILINE)) == 4,
           f"cmake/try does not show both segments twice:\n{said}")
 
@@ -171,7 +171,7 @@ def test():
         _, package, archive = made(projects[0])
         check_package(package, series)
         system = System(clean)
-        system.apt("update")
+        clean.run([*roots.APT, "update"], installs=True)
         try_package(system, made(older)[1], package)
         try_archive(system, archive)
         try_project(system)

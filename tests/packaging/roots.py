@@ -11,6 +11,7 @@ come from where this machine's own apt gets them. Commands run in namespaces of 
 processes and mounts: whatever happens, nothing is left running or mounted.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -27,6 +28,8 @@ SKIPPED = 77
 MAKING_LIMIT_S = 600
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 
+_APT_FAILED = 100
+_MAKING, _SCRATCH = "making-", "tcpstate-scratch-"  # how names of folders begin that are not to stay
 APT = ["apt-get", "-qy", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0"]
 
 
@@ -65,16 +68,18 @@ def _unavailable(series, reason):
 
 
 class Root:
-    """A Debian in a folder."""
+    """A Debian for a series, in a folder."""
 
-    def __init__(self, folder):
+    def __init__(self, series, folder):
+        self.series = series
         self.folder = Path(folder)
 
-    def run(self, command, cwd="/", variables=None, limit_s=600, fails=False):
+    def run(self, command, cwd="/", variables=None, limit_s=600, installs=False):
         """Run a command, a list of words, as root; return all that it said.
 
-        variables are added to a bare environment. Fails on an exit status other than 0, with
-        fails on 0.
+        variables are added to a bare environment. Fails on an exit status other than 0. installs
+        tells that the command has Debian's packages installed: where apt cannot (its status is
+        100), the series is unavailable.
         """
         # What follows unshare dies with it: it is the first process of its namespace.
         inside = ["unshare", "--mount", "--pid", "--fork", "--kill-child",
@@ -90,14 +95,16 @@ class Root:
                 rc = f"still running after {limit_s} s"
             said.seek(0)
             output = said.read().decode(errors="replace")
-        if (rc != 0) != fails:
+        if rc == _APT_FAILED and installs:
+            raise _unavailable(self.series, f"packages cannot be installed:\n{output[-3000:]}")
+        if rc != 0:
             raise Failure(f"{' '.join(command)}\nin {self.folder}: {rc}\n{output}")
         return output
 
     def install(self, *packages):
-        """Install Debian packages: names, or paths in this root that begin with a slash."""
-        self.run([*APT, "update"])
-        self.run([*APT, "install", *packages])
+        """Install packages of Debian's."""
+        for command in ["update"], ["install", *packages]:
+            self.run([*APT, *command], installs=True)
 
     def path(self, inside):
         """Where a path of this root is for the world outside."""
@@ -106,7 +113,7 @@ class Root:
     @contextmanager
     def scratch(self):
         """The name, in this root, of a new folder that all may read; gone afterwards."""
-        folder = Path(tempfile.mkdtemp(prefix="tcpstate-", dir=self.path("/tmp")))
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.path("/tmp")))
         folder.chmod(0o755)
         try:
             yield "/tmp/" + folder.name
@@ -129,37 +136,52 @@ def copy_project(to):
 
 def clean_copy(series):
     """A context: a Root of its own that is a minimal Debian."""
-    return _copy_of(_clean(series))
+    _own_roots(series)
+    return _copy_of(_clean(series), series)
 
 
 def prepared(series):
     """The Root with tshark and the development files of a series, made if not there."""
-    folder = ROOTS / series
-    if not folder.is_dir():
-        with _copy_of(_clean(series)) as root:
-            try:
-                root.install("tshark", "wireshark-dev", "libwireshark-dev")
-            except Failure as problem:
-                raise _unavailable(series, f"cannot be installed:\n{problem}") from None
-            root.folder.rename(folder)
-    root = Root(folder)
-    _check_series(root, series)
-    return root
-
-
-def _check_series(root, series):
+    _own_roots(series)
+    root = Root(series, ROOTS / series)
+    if not root.folder.is_dir():
+        with _copy_of(_clean(series), series) as making:
+            making.install("tshark", "wireshark-dev", "libwireshark-dev")
+            making.folder.rename(root.folder)
     version = root.run(["tshark", "--version"])
     if f"(Wireshark) {series}." not in version:
         raise _unavailable(series, f"Debian's {SUITES[series]} has another:\n{version[:200]}")
+    return root
+
+
+_lock = None
+
+
+def _own_roots(series):
+    """Wait until no other test uses the roots; they are this process's until it ends."""
+    global _lock
+    if _lock:
+        return
+    if os.getuid() != 0:
+        raise _unavailable(series, "only root can make a Debian for it, and enter it")
+    probe = subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True,
+                           text=True, timeout=60)
+    if probe.returncode != 0:
+        raise _unavailable(series, f"no namespaces here: {probe.stderr}")
+    ROOTS.mkdir(parents=True, exist_ok=True)
+    _lock = open(ROOTS / "lock", "w")
+    fcntl.flock(_lock, fcntl.LOCK_EX)
+    for left_behind in [*ROOTS.glob(f"{_MAKING}*"), *ROOTS.glob(f"*/tmp/{_SCRATCH}*")]:
+        shutil.rmtree(left_behind)
 
 
 @contextmanager
-def _copy_of(folder):
-    with tempfile.TemporaryDirectory(prefix="making-", dir=ROOTS) as making:
+def _copy_of(folder, series):
+    with tempfile.TemporaryDirectory(prefix=_MAKING, dir=ROOTS) as making:
         copy = Path(making) / "root"
         subprocess.run(["cp", "--archive", "--reflink=auto", folder, copy], check=True,
                        timeout=MAKING_LIMIT_S)
-        yield Root(copy)
+        yield Root(series, copy)
 
 
 def _clean(series):
@@ -167,12 +189,9 @@ def _clean(series):
     folder = ROOTS / f"{series}.clean"
     if folder.is_dir():
         return folder
-    if os.getuid() != 0:
-        raise _unavailable(series, "only root can make a Debian for it, by debootstrap")
     if not shutil.which("debootstrap"):
         raise _unavailable(series, "debootstrap is not installed")
-    ROOTS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="making-", dir=ROOTS) as making:
+    with tempfile.TemporaryDirectory(prefix=_MAKING, dir=ROOTS) as making:
         root = Path(making) / "root"
         command = ["debootstrap", "--variant=minbase", "--include=ca-certificates",
                    SUITES[series], str(root), _mirror(series)]

@@ -28,7 +28,7 @@ def test():
     with root.scratch() as folder:
         project = f"{folder}/tcpstate"
         root.copy_project(project)
-        said = root.run(["tests/run", *LEFT_OUT], project, STRICT, TEST_LIMIT_S)
+        said = root.run(["tests/run", *LEFT_OUT], project, STRICT, TEST_LIMIT_S, installs=True)
         root.run(["cmake", "--preset", "dev"], project)
         root.run(["cmake", "--build", "--preset", "dev"], project)
     count = re.search(r"^100% tests passed, 0 tests failed out of (\d+)$", said, re.MULTILINE)
