@@ -116,7 +116,23 @@ def check_package(package, series):
         print("lintian is not installed: the package was not held against Debian's policy")
 
 
-def try_package(system, older, package):
+def of_earlier_series(package, series, folder):
+    """Make from a package the one of an earlier series, as the system would have before an upgrade of Debian."""
+    earlier = {"4.0": "3.6", "4.4": "4.2", "4.6": "4.4"}[series]
+    tree = folder / "earlier"
+    subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True, timeout=60)
+    plugins, = tree.glob("usr/lib/*/wireshark/plugins")
+    (plugins / series).rename(plugins / earlier)
+    control = tree / "DEBIAN/control"
+    told = control.read_text().replace(f"+ws{series}", f"+ws{earlier}")
+    control.write_text(re.sub(r"(?m)^Depends:.*\n", "", told))
+    made_of = folder / f"{earlier}.deb"
+    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, made_of], check=True, timeout=60,
+                   stdout=subprocess.DEVNULL)
+    return made_of
+
+
+def try_package(system, older, earlier, package):
     """Install, upgrade, use and remove; the system is then as it was before."""
     planned = system.apt("install", "--simulate", system.bring(package))
     check(re.search(r"^Inst tshark ", planned, re.MULTILINE), f"brings no tshark:\n{planned}")
@@ -125,6 +141,8 @@ def try_package(system, older, package):
 
     system.apt("install", system.bring(older))
     check(system.loaded() == OLDER, f"{system.loaded()} is loaded, not {OLDER}")
+    system.apt("install", system.bring(earlier))
+    check(system.loaded() is None, "a package of an earlier series leaves the older plugin behind")
     system.apt("install", system.bring(package))
     check(system.loaded() == version(), f"{system.loaded()} is loaded, not {version()}")
     system.check_use()
@@ -172,7 +190,7 @@ def test():
         check_package(package, series)
         system = System(clean)
         clean.run([*roots.APT, "update"], installs=True)
-        try_package(system, made(older)[1], package)
+        try_package(system, made(older)[1], of_earlier_series(package, series, builder.path(folder)), package)
         try_archive(system, archive)
         try_project(system)
         print(f"{package.name}: installed, upgraded from {OLDER}, used and removed; cmake/try works")
