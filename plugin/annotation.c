@@ -6,12 +6,13 @@
 #include "ws_compat.h"
 #include "annotation.h"
 
+#include "anomaly.h"
 #include "closer.h"
+#include "expert_items.h"
 #include "local_end.h"
 #include "names.h"
 #include "segment.h"
 
-#include <epan/to_str.h>
 
 static int proto_tcpstate;
 static int ett_tcpstate = -1;
@@ -36,6 +37,55 @@ static int hf_transition = -1;
 static int hf_midstream = -1;
 static int hf_closed_by = -1;
 
+/* ------------------------------------------------------------------ what is told in words */
+
+#define ARROW " \xe2\x86\x92 "
+
+unsigned annotation_stuck_after_s = 60;
+
+/* "FIN_WAIT_1 → FIN_WAIT_2", or the state alone if this segment did not change it */
+static const char *change_text(wmem_allocator_t *pool, const struct history_end *end)
+{
+    if (end->state == end->previous)
+        return tcp_state_name(end->state);
+    return wmem_strdup_printf(pool, "%s" ARROW "%s", tcp_state_name(end->previous), tcp_state_name(end->state));
+}
+
+/* Why a state is called confirmed, or is not. */
+static const char *proof_text(wmem_allocator_t *pool, const struct history_end *end, const struct history_view *shown)
+{
+    if (end->confirmed)
+        return "its own segments prove it";
+    switch ((enum tcp_event)end->event) {
+    case TCP_EV_NONE:
+        return shown->midstream ? "assumed: the capture began later" : "assumed: it has sent nothing yet";
+    case TCP_EV_RCV_SYN:
+    case TCP_EV_RCV_SYN_ACK:
+    case TCP_EV_RCV_ACK_OF_SYN:
+    case TCP_EV_RCV_FIN:
+    case TCP_EV_RCV_ACK_OF_FIN:
+    case TCP_EV_RCV_FIN_ACK:
+    case TCP_EV_RCV_RST:
+        return wmem_strdup_printf(pool, "assumed: that frame %u reached it", end->since_frame);
+    case TCP_EV_TIMEOUT_2MSL:
+        return "assumed: that its timer is the preference time_wait";
+    default:
+        return "assumed: what it sent fits other states as well";
+    }
+}
+
+void annotation_info_column(packet_info *pinfo, const struct connection_view *view)
+{
+    const struct history_end *local = &view->shown.end[view->local], *remote = &view->shown.end[!view->local];
+    const bool local_moves = local->state != local->previous, remote_moves = remote->state != remote->previous;
+
+    if (!local_moves && !remote_moves)
+        return;
+    col_append_fstr(pinfo->cinfo, COL_INFO, " [%s%s%s%s%s]", local_moves ? "local " : "",
+                    local_moves ? change_text(pinfo->pool, local) : "", local_moves && remote_moves ? ", " : "",
+                    remote_moves ? "remote " : "", remote_moves ? change_text(pinfo->pool, remote) : "");
+}
+
 /* ------------------------------------------------------------------ the subtree */
 
 static void add_generated(proto_item *item, bool hidden)
@@ -58,53 +108,90 @@ static void add_time(proto_tree *tree, tvbuff_t *tvb, int hf, int64_t time_ns)
     add_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time), false);
 }
 
-/* The transitions of one end on this segment, in order. */
-static void add_steps(proto_tree *tree, tvbuff_t *tvb, const struct end_fields *hf, const struct history_view *shown,
-                      unsigned end)
+/* One segment as it is annotated. */
+struct annotated {
+    tvbuff_t *tvb;
+    packet_info *pinfo;
+    const struct connection_view *view;
+    int64_t now_ns;
+    bool in_words; /* somebody reads the tree's texts */
+};
+
+/* "10.9.0.1:40000"; returns name */
+static const char *endpoint_of(const struct annotated *a, unsigned end, char name[ENDPOINT_NAME_SIZE])
 {
+    const packet_info *pinfo = a->pinfo;
+
+    return end == a->view->src ? endpoint_name(&pinfo->src, pinfo->srcport, name)
+                               : endpoint_name(&pinfo->dst, pinfo->destport, name);
+}
+
+/* The transitions of one end on this segment, in order. */
+static void add_steps(proto_tree *tree, const struct annotated *a, const struct end_fields *hf, unsigned end)
+{
+    const struct history_view *shown = &a->view->shown;
     struct history_step step;
 
     for (uint32_t n = 0; n < shown->count; n++) {
         if (!history_step(shown, n, &step) || step.end != end)
             continue;
-        add_generated(proto_tree_add_uint(tree, hf->event, tvb, 0, 0, step.event), false);
-        add_generated(proto_tree_add_uint(tree, hf->left, tvb, 0, 0, step.left), false);
+        proto_item *event = proto_tree_add_uint(tree, hf->event, a->tvb, 0, 0, step.event);
+        add_generated(event, false);
+        if (a->in_words)
+            proto_item_append_text(event, ": %s", tcp_event_sentence(step.event));
+        add_generated(proto_tree_add_uint(tree, hf->left, a->tvb, 0, 0, step.left), false);
         if (step.has_dwell)
-            add_time(tree, tvb, hf->dwell, step.dwell_ns);
-        add_generated(proto_tree_add_uint(tree, hf->entered, tvb, 0, 0, step.entered), false);
+            add_time(tree, a->tvb, hf->dwell, step.dwell_ns);
+        add_generated(proto_tree_add_uint(tree, hf->entered, a->tvb, 0, 0, step.entered), false);
     }
 }
 
-static void add_end(proto_tree *tree, tvbuff_t *tvb, const struct end_fields *hf, int ett,
-                    const struct history_view *shown, unsigned index, int64_t now_ns)
+/* "Local end: 10.9.0.1:40000, the client, FIN_WAIT_1 → FIN_WAIT_2, assumed" */
+static void set_end_text(proto_item *item, const struct annotated *a, const char *name, unsigned index)
 {
+    const struct history_view *shown = &a->view->shown;
     const struct history_end *end = &shown->end[index];
-    proto_item *item = proto_tree_add_uint(tree, hf->state, tvb, 0, 0, end->state);
-    add_generated(item, false);
-    if (!end->confirmed)
-        proto_item_append_text(item, " [assumed]");
+    char endpoint[ENDPOINT_NAME_SIZE];
 
+    proto_item_set_text(item, "%s end: %s, the %s, %s, %s", name, endpoint_of(a, index, endpoint),
+                        index == shown->client ? "client" : "server", change_text(a->pinfo->pool, end),
+                        end->confirmed ? "confirmed" : "assumed");
+}
+
+static void add_end(proto_tree *tree, const struct annotated *a, const struct end_fields *hf, const char *name, int ett,
+                    unsigned index)
+{
+    const struct history_end *end = &a->view->shown.end[index];
+    tvbuff_t *tvb = a->tvb;
+    proto_item *item = proto_tree_add_uint(tree, hf->state, tvb, 0, 0, end->state);
     proto_tree *subtree = proto_item_add_subtree(item, ett);
+
+    add_generated(item, false);
     add_generated(proto_tree_add_string(subtree, hf->str, tvb, 0, 0, tcp_state_name(end->state)), false);
     add_generated(proto_tree_add_uint(subtree, hf->previous, tvb, 0, 0, end->previous), false);
-    add_steps(subtree, tvb, hf, shown, index);
-    add_generated(proto_tree_add_boolean(subtree, hf->confirmed, tvb, 0, 0, end->confirmed), false);
+    add_steps(subtree, a, hf, index);
+    proto_item *confirmed = proto_tree_add_boolean(subtree, hf->confirmed, tvb, 0, 0, end->confirmed);
+    add_generated(confirmed, false);
     if (end->since_frame) {
         add_generated(proto_tree_add_uint(subtree, hf->since, tvb, 0, 0, end->since_frame), false);
-        add_time(subtree, tvb, hf->duration, history_elapsed_ns(end->since_ns, now_ns));
+        add_time(subtree, tvb, hf->duration, history_elapsed_ns(end->since_ns, a->now_ns));
+    }
+    if (a->in_words) {
+        set_end_text(item, a, name, index);
+        proto_item_append_text(confirmed, " (%s)", proof_text(a->pinfo->pool, end, &a->view->shown));
     }
 }
 
-/* "10.9.0.1:40000 FIN_WAIT_1 → FIN_WAIT_2" */
-static const char *end_sentence(wmem_allocator_t *pool, const address *a, uint32_t port, const struct history_end *end)
+/* "TCP State: 10.9.0.1:40000 FIN_WAIT_1 → FIN_WAIT_2, 10.9.0.2:5000 CLOSE_WAIT", the local end first */
+static void set_headline(proto_item *item, const struct annotated *a)
 {
-    const char *host = address_to_str(pool, a);
-    const bool brackets = a->type == AT_IPv6;
-    const bool moves = end->state != end->previous;
+    const struct history_end *end = a->view->shown.end;
+    const unsigned local = a->view->local;
+    char near[ENDPOINT_NAME_SIZE], far[ENDPOINT_NAME_SIZE];
 
-    return wmem_strdup_printf(pool, "%s%s%s:%u %s%s%s", brackets ? "[" : "", host, brackets ? "]" : "", port,
-                              moves ? tcp_state_name(end->previous) : "", moves ? " \xe2\x86\x92 " : "",
-                              tcp_state_name(end->state));
+    proto_item_set_text(item, "TCP State: %s %s, %s %s",
+                        endpoint_of(a, local, near), change_text(a->pinfo->pool, &end[local]),
+                        endpoint_of(a, !local, far), change_text(a->pinfo->pool, &end[!local]));
 }
 
 static bool has_transition(const struct history_view *shown)
@@ -118,31 +205,23 @@ static bool has_transition(const struct history_view *shown)
     return false;
 }
 
-bool annotation_is_wanted(proto_tree *tree)
+static proto_item *add_subtree(proto_tree *tree, const struct annotated *a)
 {
-    return tree && proto_field_is_referenced(tree, proto_tcpstate);
-}
-
-void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view)
-{
-    const struct history_view *shown = &view->shown;
+    const struct history_view *shown = &a->view->shown;
+    const unsigned src = a->view->src;
+    tvbuff_t *tvb = a->tvb;
     proto_item *item = proto_tree_add_item(tree, proto_tcpstate, tvb, 0, 0, ENC_NA);
     proto_tree *subtree = proto_item_add_subtree(item, ett_tcpstate);
 
     proto_item_set_generated(item);
-    if (ws_tree_is_visible(tree)) {
-        const bool src_is_local = view->src == view->local;
-        const char *src = end_sentence(pinfo->pool, &pinfo->src, pinfo->srcport, &shown->end[view->src]);
-        const char *dst = end_sentence(pinfo->pool, &pinfo->dst, pinfo->destport, &shown->end[!view->src]);
-        proto_item_set_text(item, "TCP State: %s, %s", src_is_local ? src : dst, src_is_local ? dst : src);
-    }
-    const int64_t now_ns = segment_time_ns(pinfo);
-    add_end(subtree, tvb, &hf_local, ett_end[0], shown, view->local, now_ns);
-    add_end(subtree, tvb, &hf_remote, ett_end[1], shown, !view->local, now_ns);
+    if (a->in_words)
+        set_headline(item, a);
+    add_end(subtree, a, &hf_local, "Local", ett_end[0], a->view->local);
+    add_end(subtree, a, &hf_remote, "Remote", ett_end[1], !a->view->local);
     add_role(subtree, tvb, &hf_client, shown->end[shown->client].state);
     add_role(subtree, tvb, &hf_server, shown->end[!shown->client].state);
-    add_role(subtree, tvb, &hf_src, shown->end[view->src].state);
-    add_role(subtree, tvb, &hf_dst, shown->end[!view->src].state);
+    add_role(subtree, tvb, &hf_src, shown->end[src].state);
+    add_role(subtree, tvb, &hf_dst, shown->end[!src].state);
     add_generated(proto_tree_add_uint(subtree, hf_local_by, tvb, 0, 0, shown->local_by), false);
     if (has_transition(shown))
         add_generated(proto_tree_add_boolean(subtree, hf_transition, tvb, 0, 0, true), false);
@@ -150,6 +229,25 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
         add_generated(proto_tree_add_uint(subtree, hf_closed_by, tvb, 0, 0, shown->closed_by), false);
     if (shown->midstream)
         add_generated(proto_tree_add_boolean(subtree, hf_midstream, tvb, 0, 0, true), false);
+    return item;
+}
+
+bool annotation_is_wanted(proto_tree *tree)
+{
+    return (tree && proto_field_is_referenced(tree, proto_tcpstate)) || expert_items_are_wanted(tree);
+}
+
+void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view,
+                    const struct tcpfsm_segment *seg)
+{
+    const struct annotated a = {
+        .tvb = tvb, .pinfo = pinfo, .view = view, .now_ns = segment_time_ns(pinfo),
+        .in_words = tree && ws_tree_is_visible(tree),
+    };
+    const int64_t stuck_ns = (int64_t)annotation_stuck_after_s * 1000000000;
+
+    expert_items_add(pinfo, tree ? add_subtree(tree, &a) : NULL,
+                     anomalies_of(&view->shown, view->src, seg, a.now_ns, stuck_ns));
 }
 
 /* ------------------------------------------------------------------ registration */
@@ -218,4 +316,5 @@ void annotation_register(int proto)
     proto_tcpstate = proto;
     proto_register_field_array(proto, hf, array_length(hf));
     proto_register_subtree_array(ett, array_length(ett));
+    expert_items_register(proto);
 }

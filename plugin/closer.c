@@ -30,7 +30,7 @@ enum tcp_closer tcpfsm_closer(const struct tcpfsm *m, enum tcp_closer before)
         return closed_first(server) ? TCP_CLOSER_SIMULTANEOUS : TCP_CLOSER_CLIENT;
     if (closed_first(server))
         return TCP_CLOSER_SERVER;
-    if (was_reset(client) && client->live == TCP_SYN_SENT)
+    if (was_reset(client) && (client->live == TCP_SYN_SENT || client->syn_pending))
         return TCP_CLOSER_REFUSED;
 
     const bool by_server = was_reset(client) || did_reset(server);

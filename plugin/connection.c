@@ -25,6 +25,8 @@ struct connection {
 
 unsigned connection_time_wait_s = 240;
 
+static int64_t latest_ns;
+
 static void make_room(struct history *h, uint32_t entries)
 {
     if (h->capacity - h->count >= entries)
@@ -43,14 +45,17 @@ static unsigned sender_of(const struct connection *c, const packet_info *pinfo)
     return !addresses_equal(&pinfo->src, &c->address0);
 }
 
-static struct connection *connection_new(int proto, conversation_t *conv, conversation_t *before,
+/* The connection whose place a new one takes, or NULL. */
+static struct connection *predecessor(int proto, const conversation_t *conv, conversation_t *before)
+{
+    return before && before != conv ? (struct connection *)conversation_get_proto_data(before, proto) : NULL;
+}
+
+static struct connection *connection_new(int proto, conversation_t *conv, const struct connection *old,
                                          const packet_info *pinfo)
 {
     struct connection *c = wmem_new0(wmem_file_scope(), struct connection);
-    const struct connection *old = NULL;
 
-    if (before && before != conv)
-        old = (const struct connection *)conversation_get_proto_data(before, proto);
     if (old) { /* an incarnation begins with what was known of the ends */
         *c = *old;
         memset(&c->history, 0, sizeof c->history);
@@ -79,6 +84,7 @@ static void log_changes(struct connection *c, const packet_info *pinfo, uint8_t 
         .confirmed = { m->end[0].confirmed, m->end[1].confirmed }, .client = m->client, .local = c->local,
         .local_by = c->local_by, .midstream = m->midstream, .closed_by = c->closed_by,
     };
+    latest_ns = note.time_ns;
     make_room(&c->history, history_entries_of(out));
     history_append(&c->history, &note, out);
 }
@@ -87,10 +93,11 @@ void connection_segment(int proto, conversation_t *conv, conversation_t *before,
                         uint8_t layer, const struct tcpfsm_segment *seg)
 {
     struct connection *c = (struct connection *)conversation_get_proto_data(conv, proto);
+    struct connection *old = c ? NULL : predecessor(proto, conv, before);
     struct tcpfsm_outcome out;
 
     if (!c)
-        c = connection_new(proto, conv, before, pinfo);
+        c = connection_new(proto, conv, old, pinfo);
     const unsigned sender = sender_of(c, pinfo);
     const bool first = !c->machine.started;
     tcpfsm_segment(&c->machine, sender, pinfo->srcport >= pinfo->destport ? sender : !sender, seg,
@@ -106,6 +113,10 @@ void connection_segment(int proto, conversation_t *conv, conversation_t *before,
         c->local_by = by & 7;
     }
     log_changes(c, pinfo, layer, sender, &out);
+    if (old && out.opened) { /* here the log of the one before ends: nothing else tells when */
+        const struct tcpfsm_outcome over = { .opened = true };
+        log_changes(old, pinfo, layer, sender, &over);
+    }
 }
 
 bool connection_view(int proto, conversation_t *conv, const packet_info *pinfo, uint8_t layer,
@@ -119,4 +130,9 @@ bool connection_view(int proto, conversation_t *conv, const packet_info *pinfo, 
     view->pair = c->pair;
     view->local = local_endpoint == LOCAL_SENDER ? view->src : view->shown.local;
     return true;
+}
+
+int64_t connection_latest_ns(void)
+{
+    return latest_ns;
 }

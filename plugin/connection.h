@@ -36,6 +36,12 @@ void connection_segment(int proto, conversation_t *conv, conversation_t *before,
 bool connection_view(int proto, conversation_t *conv, const packet_info *pinfo, uint8_t layer,
                      struct connection_view *view);
 
+/*
+ * When the latest segment of the first pass was captured, nanoseconds since 1970: once the capture is read,
+ * its end. Only segments with a state count.
+ */
+int64_t connection_latest_ns(void);
+
 /* How long TIME_WAIT lasts, seconds; a preference. */
 extern unsigned connection_time_wait_s;
 

@@ -23,6 +23,8 @@ void effect_of_syn(const struct judgement *j)
         r->synchronized = r->sent_syn_ack = r->by_rst = r->peer_fin_arrived = false;
         break;
     case TCP_SYN_SENT: /* simultaneous open, figure 7 */
+        if (r->syn_pending) /* both have left the old connection */
+            take_pending_syn(r);
         r->passive = false;
         break;
     case TCP_SYN_RCVD:
@@ -47,16 +49,18 @@ void effect_of_syn_ack(const struct judgement *j)
     if (r->state != TCP_SYN_SENT && r->state != TCP_SYN_RCVD
         && !(r->state == TCP_ESTABLISHED && !r->synchronized))
         return; /* a challenge ACK is due, or a reset */
-    if (!acks_syn_of(r, seg->ack)) { /* figure 8: a reset is due, the SYN stays unanswered */
+    if (!acks_latest_syn_of(r, seg->ack)) { /* figure 8: a reset is due, the SYN stays unanswered */
         if (r->has_other_iss && seg->ack == r->iss_other + 1)
             r->confirmed = false; /* unless the older number is the one that counts */
         return;
     }
+    if (r->syn_pending)
+        take_pending_syn(r);
     r->rcv_nxt = seq_data_end(seg);
     r->knows_rcv_nxt = true;
     r->held_count = 0;
     enter(j, r, TCP_ESTABLISHED, r->state == TCP_SYN_RCVD ? TCP_EV_RCV_ACK_OF_SYN : TCP_EV_RCV_SYN_ACK);
-    if (has(seg, TCP_FIN))
+    if (has(seg, TCP_FIN) && j->snd->knows_fin)
         take_peer_fin(j, r, j->snd);
 }
 
@@ -84,7 +88,7 @@ static bool is_acceptable_rst(const struct judgement *j)
     if (!r->knows_rcv_nxt || seq == r->rcv_nxt || (r->has_acked && seq == r->rcv_acked))
         return true;
     /* As Linux does: it ends what was acknowledged selectively, data or a FIN. */
-    if (r->peer_fin_arrived && !has_peer_fin(r, j->snd))
+    if (r->peer_fin_arrived && j->snd->knows_fin && !has_peer_fin(r, j->snd))
         return seq == j->snd->fin + 1;
     return seq_is_furthest(r, seq);
 }
@@ -133,6 +137,7 @@ static void take_ack(const struct judgement *j, bool with_fin)
 
     if (r->state == TCP_SYN_RCVD)
         enter(j, r, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
+    count_early_fin(j, r);
     if (!acks_fin_of(r, j->seg->ack))
         return;
     switch (r->state) {
@@ -168,9 +173,9 @@ void effect_of_ack(const struct judgement *j)
     case TCP_SYN_SENT:
         if (r->syn_pending || j->m->fast_open)
             return; /* a reset is due; a Fast Open server sends on while its SYN,ACK is lost */
-        /* Not without a SYN (RFC 9293 section 3.10.7.3), but a peer that is past its own SYN_RCVD
-         * shows that the SYN,ACK, missing here, was received and acknowledged. */
-        if (!acks_syn_of(r, seg->ack) || !is_synchronized(s->state) || !s->synchronized)
+        /* Not without a SYN (RFC 9293 section 3.10.7.3), but a peer that is past its own SYN_RCVD, as data
+         * show, a FIN does not, shows that the SYN,ACK, missing here, was received and acknowledged. */
+        if (!acks_syn_of(r, seg->ack) || !is_synchronized(s->state) || !s->synchronized || seg->len == 0)
             return;
         enter(j, r, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK);
         break;
@@ -178,6 +183,7 @@ void effect_of_ack(const struct judgement *j)
         if (!r->knows_iss || !r->sent_syn_ack) { /* its SYN was not captured: this number tells */
             if (r->knows_iss && !r->passive)
                 break;
+            seq_forget_sent(r); /* what is known of it is of an older incarnation */
             r->iss = seg->ack - 1;
             r->snd_nxt = seg->ack;
             r->knows_iss = r->knows_snd_nxt = true;
@@ -196,7 +202,7 @@ void effect_of_ack(const struct judgement *j)
     seq_note_received(r, seg->seq, seq_data_end(seg));
     const bool had_fin = has_peer_fin(r, s);
     r->peer_fin_arrived |= has(seg, TCP_FIN);
-    const bool fin_in_order = r->peer_fin_arrived && !had_fin && r->rcv_nxt == s->fin;
+    const bool fin_in_order = r->peer_fin_arrived && s->knows_fin && !had_fin && r->rcv_nxt == s->fin;
     take_ack(j, fin_in_order);
     if (fin_in_order)
         take_peer_fin(j, r, s);

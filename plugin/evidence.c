@@ -7,16 +7,6 @@
 #include "judgement.h"
 
 /*
- * A repeated SYN or FIN with a timestamp no later than one that was captured before is a copy (a
- * bridge seen twice, a wire that doubles), or came late, and proves nothing new. A repetition by its
- * sender has a later timestamp.
- */
-static bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
-{
-    return e->has_ctl_tsval && seg->has_tsval && seq_le(seg->tsval, e->ctl_tsval);
-}
-
-/*
  * While a SYN is unanswered, another with a lower number is older, an old duplicate (figure 8):
  * initial sequence numbers rise with time (RFC 9293 section 3.4.1).
  */
@@ -72,18 +62,6 @@ static void note_pending_syn(const struct judgement *j)
     s->confirmed = true;
 }
 
-/* The pending SYN was answered, so it opened anew. */
-static void take_pending_syn(struct tcpfsm_end *s)
-{
-    const struct tcpfsm_segment syn = {
-        .seq = s->iss_other, .flags = TCP_SYN, .mss = s->mss, .wscale = s->wscale
-    };
-
-    seq_begin(s, &syn);
-    s->has_other_iss = false;
-    s->live = TCP_CLOSED;
-}
-
 /* ACK or data after a pending SYN: out of the new connection, or of the old one that the SYN was a stray to. */
 static void decide_pending_syn(const struct judgement *j)
 {
@@ -129,7 +107,7 @@ void evidence_of_syn(const struct judgement *j)
     enter(j, s, TCP_SYN_SENT, anew ? TCP_EV_SND_SYN : TCP_EV_SYN_REPEATED);
     s->confirmed = true;
     if (crossing) {
-        s->rcv_nxt = p->data_end;
+        s->rcv_nxt = p->syn_pending ? p->iss_other + 1 : p->knows_data_end ? p->data_end : p->iss + 1;
         s->knows_rcv_nxt = true;
         enter(j, s, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
     }
@@ -143,11 +121,15 @@ void evidence_of_syn_ack(const struct judgement *j)
     const bool opened_actively = s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->passive);
     enum tcp_event event = s->state == TCP_LISTEN ? TCP_EV_RCV_SYN : TCP_EV_SND_SYN_ACK;
 
+    if (s->syn_pending && seg->seq == s->iss_other) /* its SYN crossed the peer's: figure 7 */
+        take_pending_syn(s);
     if (s->knows_iss && seg->seq == s->iss && (s->sent_syn_ack || !s->passive)) {
         if (s->synchronized || (s->sent_syn_ack && is_copy(s, seg)))
             return;
         if (s->sent_syn_ack)
             event = TCP_EV_SYN_ACK_REPEATED;
+        if (s->syn_pending) /* a stray: the connection amid which it came lives on */
+            s->syn_pending = s->has_other_iss = false;
     } else {
         seq_begin(s, seg);
         s->passive = !opened_actively;
@@ -261,8 +243,9 @@ static bool belies_rst(const struct judgement *j)
     const bool acks_news = s->has_acked && seq_ge(seg->ack, s->rcv_acked) && (answers || seg->ack != s->rcv_acked);
     if (!is_new(s, seg) && !acks_news)
         return false;
-    enter(j, s, (enum tcp_state)s->live, event_of_life(j));
-    s->live = TCP_CLOSED;
+    enter(j, s, s->syn_pending ? TCP_SYN_SENT : (enum tcp_state)s->live, event_of_life(j));
+    if (!s->syn_pending)
+        s->live = TCP_CLOSED;
     s->by_rst = s->sent_rst = false;
     if (s->state == TCP_TIME_WAIT)
         s->since_us = seg->time_us;
@@ -336,6 +319,9 @@ static bool evidence_of_opening(const struct judgement *j)
     case TCP_SYN_SENT:
         if (s->has_other_iss && seg->seq == s->iss_other + 1)
             choose_iss(s, s->iss_other);
+        /* Only a SYN,ACK draws an ACK with this number: the capture lacks it, so what is known of the peer is older. */
+        if (p->state == TCP_SYN_RCVD && p->passive && !p->sent_syn_ack && seg->seq == s->iss + 1)
+            seq_forget_sent(p);
         if (p->knows_iss && p->captured && !acks_syn_of(p, seg->ack)
             && !(p->has_other_iss && seg->ack == p->iss_other + 1))
             return false;
@@ -368,8 +354,24 @@ static bool evidence_of_opening(const struct judgement *j)
     return true;
 }
 
-/* Data beyond a FIN that was only inferred, or a FIN elsewhere: there was none. Both ends go back. */
-static void retract_inferred_fin(const struct judgement *j)
+/*
+ * Data beyond the end's FIN, or a FIN elsewhere: what was taken for its FIN was none, but inferred in error or
+ * forged. Not so once the peer has acknowledged a FIN that was captured: then this segment is the stray.
+ */
+static bool belies_fin(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    const uint32_t data_end = seq_data_end(seg);
+
+    if (!s->knows_fin || (s->fin_acked && !s->fin_inferred))
+        return false;
+    if (has(seg, TCP_FIN))
+        return data_end != s->fin;
+    /* The octet of a keep-alive stands at the FIN's own number. */
+    return seg->len > 0 && seq_gt(data_end, s->fin_inferred ? s->fin : s->fin + 1);
+}
+
+/* Both ends go back to where they were without the FIN. */
+static void retract_fin(const struct judgement *j)
 {
     struct tcpfsm_end *s = j->snd, *p = j->rcv;
     static const uint8_t open_again[] = {
@@ -381,12 +383,19 @@ static void retract_inferred_fin(const struct judgement *j)
         [TCP_LAST_ACK] = TCP_FIN_WAIT_1, [TCP_TIME_WAIT] = TCP_FIN_WAIT_2,
     };
 
+    if (!s->fin_inferred) {
+        s->fin_disputed = true;
+        s->data_end = s->snd_nxt = j->seg->seq; /* all that was known of it may be the forger's */
+    }
     s->knows_fin = s->fin_inferred = s->fin_lost = s->fin_uncovered = false;
+    p->peer_fin_arrived = false;
     s->fin_acked = s->fin_ack_provable = false;
     p->covered_peer_fin = p->close_wait_proved = false;
     p->fin_uncovered = p->knows_fin;
     if (s->state < sizeof open_again && open_again[s->state])
         enter(j, s, open_again[s->state], TCP_EV_NOT_A_FIN);
+    if (s->live < sizeof open_again && open_again[s->live])
+        s->live = open_again[s->live];
     if (p->state < sizeof peer_open_again && peer_open_again[p->state])
         enter(j, p, peer_open_again[p->state], TCP_EV_NOT_A_FIN);
 }
@@ -399,6 +408,12 @@ static void enter_fin_wait_1(const struct judgement *j)
     const bool after_peers = s->state == TCP_CLOSE_WAIT || s->state == TCP_LAST_ACK;
 
     enter(j, s, TCP_FIN_WAIT_1, open ? TCP_EV_SND_FIN : after_peers ? TCP_EV_FIN_BEFORE_PEERS : TCP_EV_FIN_REPEATED);
+}
+
+/* Both FINs were captured, and which they are is beyond doubt. */
+static bool knows_both_fins(const struct tcpfsm_end *s, const struct tcpfsm_end *p)
+{
+    return !s->fin_lost && !s->fin_disputed && !p->fin_inferred && !p->fin_disputed;
 }
 
 /* A FIN that acknowledges the peer's: LAST_ACK, or CLOSING if it left once before without that. */
@@ -415,15 +430,24 @@ static void evidence_of_fin_after_peers(const struct judgement *j, bool first)
         else if (s->state != TCP_CLOSING)
             enter_fin_wait_1(j);
         take_peer_fin(j, s, p);
-        s->confirmed = !s->fin_lost && !p->fin_inferred;
+        s->confirmed = knows_both_fins(s, p);
     } else {
-        if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED)
+        if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED || s->state == TCP_SYN_RCVD)
             take_peer_fin(j, s, p);
         enter(j, s, TCP_LAST_ACK, first || s->state == TCP_CLOSE_WAIT ? TCP_EV_SND_FIN : TCP_EV_ACK_OF_PEERS_FIN);
         /* Without proof of CLOSE_WAIT it may repeat a FIN that was lost on its way here: CLOSING. */
         s->confirmed = s->close_wait_proved;
     }
     s->covered_peer_fin = true;
+}
+
+/* What it sends now left, most likely, before the peer's FIN came: that was captured less than a round trip ago. */
+static bool crosses_peer_fin(const struct judgement *j)
+{
+    const struct tcpfsm_end *s = j->snd;
+    const bool dated = s->state == TCP_CLOSING || s->state == TCP_TIME_WAIT;
+
+    return dated && j->seg->time_us - s->since_us < (int64_t)j->m->rtt_us;
 }
 
 /* A FIN that does not acknowledge a FIN of the peer: FIN_WAIT_1, whatever was assumed. */
@@ -434,6 +458,8 @@ static void evidence_of_fin_before_peers(const struct judgement *j, bool first)
 
     if (crossed && s->covered_peer_fin && !first)
         return; /* it has answered the peer's FIN since: captured late */
+    if (crossed && !first && crosses_peer_fin(j))
+        return; /* on its way when the peer's came: proves nothing new */
     s->fin_uncovered = true;
     enter_fin_wait_1(j);
     s->confirmed = !hides_fin(p, j->seg->ack) && !(s->knows_data_end && seq_gt(j->seg->seq, s->data_end));
@@ -468,12 +494,18 @@ static void evidence_before_own_fin(const struct judgement *j)
         take_peer_fin(j, s, p);
         return;
     }
-    if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED)
+    if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED || s->state == TCP_SYN_RCVD)
         take_peer_fin(j, s, p);
     /* A FIN of its own may be queued behind its data: then the kernel says CLOSING. */
     if (first_proof)
         s->close_wait_proved = seg->len == 0 && s->idle_at_peer_fin && !hides_own && !p->fin_inferred;
-    s->confirmed = s->close_wait_proved && !hides_own;
+    s->confirmed = s->close_wait_proved && !hides_own && !p->fin_inferred && !p->fin_disputed;
+}
+
+/* No doubt that the end has sent a FIN: it was captured, all before it too, and nothing contradicts it. */
+static bool is_own_fin_sure(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    return !s->fin_inferred && !s->fin_disputed && (!s->fin_over_hole || fills_hole_before_fin(s, seg));
 }
 
 /* ACK or data after its own FIN. */
@@ -486,7 +518,7 @@ static void evidence_after_own_fin(const struct judgement *j)
 
     if (!acks_fin_of(p, seg->ack)) {
         if (s->state == TCP_FIN_WAIT_1)
-            s->confirmed = !s->fin_acked && !hides_fin(p, seg->ack);
+            s->confirmed = !s->fin_acked && is_own_fin_sure(s, seg) && !hides_fin(p, seg->ack);
         else if (s->state == TCP_FIN_WAIT_2)
             s->confirmed = knows_fin_acked && !hides_fin(p, seg->ack);
         return;
@@ -496,15 +528,15 @@ static void evidence_after_own_fin(const struct judgement *j)
     s->covered_peer_fin = true;
     if (!s->fin_uncovered) {
         enter(j, s, TCP_LAST_ACK, TCP_EV_ACK_OF_PEERS_FIN);
-        s->confirmed = s->close_wait_proved;
+        s->confirmed = s->close_wait_proved && is_own_fin_sure(s, seg) && knows_both_fins(s, p);
     } else if (s->fin_acked) {
         enter(j, s, TCP_TIME_WAIT, before == TCP_FIN_WAIT_2 ? TCP_EV_RCV_FIN
                                    : before == TCP_FIN_WAIT_1 ? TCP_EV_RCV_FIN_ACK
                                    : before == TCP_CLOSING ? TCP_EV_RCV_ACK_OF_FIN : TCP_EV_ACK_OF_PEERS_FIN);
-        s->confirmed = knows_fin_acked && !s->fin_lost && !p->fin_inferred;
+        s->confirmed = knows_fin_acked && knows_both_fins(s, p);
     } else {
         enter(j, s, TCP_CLOSING, before == TCP_FIN_WAIT_1 ? TCP_EV_RCV_FIN : TCP_EV_ACK_OF_PEERS_FIN);
-        s->confirmed = !s->fin_lost && !p->fin_inferred;
+        s->confirmed = knows_both_fins(s, p);
     }
 }
 
@@ -528,7 +560,7 @@ static void infer_unseen_fin(const struct judgement *j)
         return;
     if (one_further && s->knows_fin) {
         infer_fin(j, p, s->rcv_acked);
-        if (!s->fin_acked)
+        if (!s->fin_acked && s->state == TCP_FIN_WAIT_1)
             enter(j, s, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN);
         s->fin_acked = true;
     } else if (has(j->seg, TCP_FIN) && (one_further || (p->fin_guess && j->seg->ack == s->rcv_acked))) {
@@ -554,9 +586,10 @@ static void evidence_of_living(const struct judgement *j)
     }
     if (!evidence_of_opening(j))
         return;
-    if (s->fin_inferred && (has(seg, TCP_FIN) ? seq_data_end(seg) != s->fin
-                                              : seg->len > 0 && seq_gt(seq_data_end(seg), s->fin)))
-        retract_inferred_fin(j);
+    if (belies_fin(s, seg))
+        retract_fin(j);
+    else
+        count_early_fin(j, s);
     infer_unseen_fin(j);
 
     if (!has(seg, TCP_FIN)) {
@@ -574,7 +607,6 @@ static void evidence_of_living(const struct judgement *j)
         evidence_of_fin_after_peers(j, first);
     else
         evidence_of_fin_before_peers(j, first);
-    s->fin_inferred = false; /* here it is */
 }
 
 void evidence_of_ack(const struct judgement *j)

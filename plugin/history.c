@@ -182,19 +182,9 @@ static void view_end(struct history_view *view, unsigned end, const struct histo
     }
 }
 
-bool history_find(const struct history *h, uint32_t frame, uint8_t layer, struct history_view *view)
+/* Completes a view whose history, first and count are set. */
+static void view_entry(struct history_view *view, const struct history_entry *shown)
 {
-    const uint32_t after = count_up_to(h, frame, layer);
-
-    if (after == 0)
-        return false;
-    const struct history_entry *shown = &h->entry[after - 1];
-
-    view->history = h;
-    view->first = after;
-    while (view->first > 0 && h->entry[view->first - 1].frame == frame && h->entry[view->first - 1].layer == layer)
-        view->first--;
-    view->count = after - view->first;
     view_end(view, 0, shown);
     view_end(view, 1, shown);
     view->client = shown->client;
@@ -203,7 +193,40 @@ bool history_find(const struct history *h, uint32_t frame, uint8_t layer, struct
     view->midstream = shown->midstream;
     view->opened = view->count && shown->opened;
     view->closed_by = shown->closed_by;
+}
+
+bool history_find(const struct history *h, uint32_t frame, uint8_t layer, struct history_view *view)
+{
+    const uint32_t after = count_up_to(h, frame, layer);
+
+    if (after == 0)
+        return false;
+    view->history = h;
+    view->first = after;
+    while (view->first > 0 && h->entry[view->first - 1].frame == frame && h->entry[view->first - 1].layer == layer)
+        view->first--;
+    view->count = after - view->first;
+    view_entry(view, &h->entry[after - 1]);
     return true;
+}
+
+void history_at(const struct history *h, uint32_t index, struct history_view *view)
+{
+    view->history = h;
+    view->first = index + 1;
+    view->count = 0;
+    view_entry(view, &h->entry[index]);
+}
+
+/* All entries of a segment that began an incarnation are marked: it begins with the first of them. */
+uint32_t history_next_opening(const struct history *h, uint32_t from)
+{
+    for (uint32_t n = from; n < h->count; n++) {
+        const struct history_entry *e = &h->entry[n], *before = n ? e - 1 : NULL;
+        if (e->opened && !(before && before->opened && before->frame == e->frame && before->layer == e->layer))
+            return n;
+    }
+    return h->count;
 }
 
 bool history_step(const struct history_view *view, uint32_t n, struct history_step *step)

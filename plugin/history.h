@@ -29,7 +29,7 @@ struct history_entry {
     uint32_t confirmed0 : 1; /* end 0's own segments prove its state */
     uint32_t confirmed1 : 1;
     uint32_t midstream : 1;  /* no handshake of this connection was captured */
-    uint32_t opened : 1;     /* the segment's SYN began an incarnation */
+    uint32_t opened : 1;     /* the segment's SYN began an incarnation, here or, with the last entry, elsewhere */
     uint32_t closed_by : 3;  /* enum tcp_closer */
     uint32_t local_by : 3;   /* enum local_by */
 };
@@ -108,6 +108,12 @@ struct history_step {
 
 /* The n-th of the view's own entries, n < count. Returns false if it is no transition. */
 bool history_step(const struct history_view *view, uint32_t n, struct history_step *step);
+
+/* Index of the next entry, from that index on, with which an incarnation begins; h->count if there is none. */
+uint32_t history_next_opening(const struct history *h, uint32_t from);
+
+/* What was shown once the entry with that index had been written. The view has no entries of its own. */
+void history_at(const struct history *h, uint32_t index, struct history_view *view);
 
 /* Nanoseconds from one moment to a later one; 0 if it is earlier, as time stamps may run backwards. */
 int64_t history_elapsed_ns(int64_t from_ns, int64_t to_ns);

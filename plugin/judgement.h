@@ -14,6 +14,7 @@ struct judgement {
     struct tcpfsm_end *snd, *rcv; /* who sent the segment, and who is to receive it */
     const struct tcpfsm_segment *seg;
     struct tcpfsm_outcome *out;
+    bool follows_at_once; /* on a segment of the same sender: too soon for a repetition, perhaps captured twice */
 };
 
 static inline bool has(const struct tcpfsm_segment *seg, unsigned flags)
@@ -35,8 +36,17 @@ void enter_closed(const struct judgement *j, struct tcpfsm_end *e, enum tcp_stat
 /* Of two SYNs with different numbers, iss is the one that turns out to count. */
 void choose_iss(struct tcpfsm_end *e, uint32_t iss);
 
+/* The end's SYN amid a connection was answered, so it opened anew. */
+void take_pending_syn(struct tcpfsm_end *e);
+
 /* The end has the peer's FIN (RFC 9293 section 3.10.7.4, eighth check). */
 void take_peer_fin(const struct judgement *j, struct tcpfsm_end *e, const struct tcpfsm_end *peer);
+
+/*
+ * The end's FIN left while that could not count: with the SYN,ACK, before the handshake was complete (RFC 9293
+ * section 3.10.7.4, fifth check), or when the end was taken to be closed. Now it counts.
+ */
+void count_early_fin(const struct judgement *j, struct tcpfsm_end *e);
 
 /* The end's FIN was never captured; what the peer acknowledged shows that it left, with number fin. */
 void infer_fin(const struct judgement *j, struct tcpfsm_end *e, uint32_t fin);

@@ -8,6 +8,8 @@
 
 #include "closer.h"
 
+#include <epan/to_str.h>
+
 const value_string tcp_state_names[] = {
 #define TCP_STATE(number, name, section, sentence) { number, #name },
 #include "tcp_states.def"
@@ -32,7 +34,28 @@ const value_string tcp_closer_names[] = {
     { 0, NULL }
 };
 
+const char *endpoint_name(const address *a, uint32_t port, char name[ENDPOINT_NAME_SIZE])
+{
+    char host[46]; /* as long as an IPv6 address gets */
+    const bool brackets = a->type == AT_IPv6;
+
+    address_to_str_buf(a, host, sizeof host);
+    snprintf(name, ENDPOINT_NAME_SIZE, "%s%s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "", port);
+    return name;
+}
+
 const char *tcp_state_name(uint8_t state)
 {
     return val_to_str_const(state, tcp_state_names, "unknown");
+}
+
+const char *tcp_event_sentence(uint8_t event)
+{
+    static const char *const sentences[] = {
+#define TCP_EVENT(number, name, notation, section, sentence) [number] = sentence,
+#include "tcp_events.def"
+#undef TCP_EVENT
+    };
+
+    return event < array_length(sentences) ? sentences[event] : "";
 }

@@ -15,7 +15,16 @@ extern const value_string tcp_state_names[];
 extern const value_string tcp_event_names[];
 extern const value_string tcp_closer_names[];
 
+/* Octets of the longest name of an endpoint, with its end: "[", an IPv6 address, "]:65535". */
+#define ENDPOINT_NAME_SIZE 60
+
+/* "10.9.0.1:40000", "[fd00:9::1]:40000"; returns name. */
+const char *endpoint_name(const address *a, uint32_t port, char name[ENDPOINT_NAME_SIZE]);
+
 /* The name of an enum tcp_state, for example "CLOSE_WAIT"; "unknown" of any other number. */
 const char *tcp_state_name(uint8_t state);
+
+/* What happened to an end, by enum tcp_event: a sentence of tcp_events.def; "" of any other number. */
+const char *tcp_event_sentence(uint8_t event);
 
 #endif

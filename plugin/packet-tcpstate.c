@@ -13,6 +13,8 @@
 #include "annotation.h"
 #include "local_end.h"
 #include "segment.h"
+#include "statistics.h"
+#include "views.h"
 
 #include <epan/exceptions.h>
 #include <epan/ipproto.h>
@@ -23,6 +25,7 @@ static int proto_tcpstate;
 static int tap_tcpstate;
 static protocol_t *protocol;
 static dissector_handle_t tcp_handle;
+static ws_bool info_column; /* a preference: transitions go to the Info column too */
 
 /* ------------------------------------------------------------------ the hook */
 
@@ -100,9 +103,12 @@ static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const 
             connection_segment(proto_tcpstate, conv, h->before, pinfo, h->layer, &h->seg);
         struct connection_view view;
         const bool wanted = annotation_is_wanted(tree), tapped = have_tap_listener(tap_tcpstate);
-        if ((wanted || tapped) && connection_view(proto_tcpstate, conv, pinfo, h->layer, &view)) {
+        const bool in_info = info_column && pinfo->cinfo && col_get_writable(pinfo->cinfo, COL_INFO);
+        if ((wanted || tapped || in_info) && connection_view(proto_tcpstate, conv, pinfo, h->layer, &view)) {
             if (wanted)
-                annotation_add(tree, tvb, pinfo, &view);
+                annotation_add(tree, tvb, pinfo, &view, &h->seg);
+            if (in_info)
+                annotation_info_column(pinfo, &view);
             if (tapped)
                 tell_listeners(pinfo, h, &view);
         }
@@ -156,6 +162,12 @@ static void register_preferences(void)
         "How long an end stays in TIME_WAIT, in seconds: 240 by RFC 9293 (twice its MSL of two minutes), "
         "60 on Linux, 120 on Windows.",
         10, &connection_time_wait_s);
+    prefs_register_uint_preference(module, "stuck_after", "Stuck after (seconds)",
+        "How long CLOSE_WAIT or FIN_WAIT_2 may last, in seconds, before expert information calls it stuck.",
+        10, &annotation_stuck_after_s);
+    prefs_register_bool_preference(module, "info_column", "Transitions in the Info column",
+        "Whether the Info column tells each segment's changes of state.",
+        &info_column);
 }
 
 void proto_register_tcpstate(void)
@@ -164,6 +176,11 @@ void proto_register_tcpstate(void)
     tap_tcpstate = register_tap("tcpstate");
     annotation_register(proto_tcpstate);
     register_preferences();
+    statistics_register();
+    states_tree_register();
+    ladder_register();
+    flow_register(proto_tcpstate);
+    diagram_register();
 }
 
 void proto_reg_handoff_tcpstate(void)

@@ -18,7 +18,7 @@ void enter(const struct judgement *j, struct tcpfsm_end *e, enum tcp_state state
         change->count--;
     change->state[change->count] = (uint8_t)state;
     change->event[change->count++] = (uint8_t)event;
-    if (state == TCP_TIME_WAIT || event == TCP_EV_RCV_RST || event == TCP_EV_SND_RST)
+    if (state == TCP_CLOSING || state == TCP_TIME_WAIT || event == TCP_EV_RCV_RST || event == TCP_EV_SND_RST)
         e->since_us = j->seg->time_us;
     e->state = (uint8_t)state;
     e->confirmed = false;
@@ -26,7 +26,7 @@ void enter(const struct judgement *j, struct tcpfsm_end *e, enum tcp_state state
 
 void enter_closed(const struct judgement *j, struct tcpfsm_end *e, enum tcp_state state, enum tcp_event event)
 {
-    if (e->state != TCP_CLOSED && e->state != TCP_LISTEN)
+    if (e->state != TCP_CLOSED && e->state != TCP_LISTEN && !e->syn_pending) /* else that of the old connection stays */
         e->live = e->state;
     e->by_rst = event == TCP_EV_RCV_RST;
     enter(j, e, state, event);
@@ -41,9 +41,22 @@ void choose_iss(struct tcpfsm_end *e, uint32_t iss)
     e->data_end = e->snd_nxt = iss + 1;
 }
 
+void take_pending_syn(struct tcpfsm_end *e)
+{
+    const struct tcpfsm_segment syn = {
+        .seq = e->iss_other, .flags = TCP_SYN, .mss = e->mss, .wscale = e->wscale
+    };
+
+    seq_begin(e, &syn);
+    e->captured = true;
+    e->has_other_iss = false;
+    e->live = TCP_CLOSED;
+}
+
 void take_peer_fin(const struct judgement *j, struct tcpfsm_end *e, const struct tcpfsm_end *peer)
 {
-    seq_advance_received(e, peer->fin + 1);
+    if (peer->knows_fin) /* else it is only known that the end has it */
+        seq_advance_received(e, peer->fin + 1);
     switch (e->state) {
     case TCP_SYN_RCVD:
     case TCP_ESTABLISHED:
@@ -57,6 +70,18 @@ void take_peer_fin(const struct judgement *j, struct tcpfsm_end *e, const struct
         break;
     default:
         break;
+    }
+}
+
+void count_early_fin(const struct judgement *j, struct tcpfsm_end *e)
+{
+    if (!e->knows_fin)
+        return;
+    if (e->state == TCP_ESTABLISHED || (e->state == TCP_SYN_RCVD && e->synchronized)) {
+        e->fin_uncovered = true;
+        enter(j, e, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+    } else if (e->state == TCP_CLOSE_WAIT) {
+        enter(j, e, TCP_LAST_ACK, TCP_EV_SND_FIN);
     }
 }
 
@@ -102,40 +127,60 @@ static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const
     }
 }
 
+/* No stack repeats a segment sooner than this, nor sooner than a round trip (RFC 6298 section 2.4). */
+#define REPEATS_AFTER_US 1000
+
+/* Whether the segment comes from the sender of the one before, too soon to be a repetition of it. */
+static bool follows_at_once(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
+{
+    const uint32_t now_us = (uint32_t)seg->time_us, elapsed_us = now_us - m->latest_us;
+    const bool same_sender = m->latest_sender == sender;
+
+    m->latest_us = now_us;
+    m->latest_sender = sender;
+    return same_sender && elapsed_us < (m->rtt_us > REPEATS_AFTER_US ? m->rtt_us : REPEATS_AFTER_US);
+}
+
 void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
                     const struct tcpfsm_segment *seg, int64_t time_wait_us,
                     struct tcpfsm_outcome *out)
 {
-    struct judgement j = {m, &m->end[sender & 1], &m->end[!(sender & 1)], seg, out};
+    struct tcpfsm_segment plain = *seg;
+    struct judgement j = {
+        .m = m, .snd = &m->end[sender & 1], .rcv = &m->end[!(sender & 1)], .seg = &plain, .out = out,
+        .follows_at_once = follows_at_once(m, sender & 1, seg),
+    };
 
     if (!m->started)
         start(m, sender & 1, client_hint, seg);
+    if (has(&plain, TCP_SYN) && !has(&plain, TCP_ACK)) /* no stack opens and closes at once, nor obeys such a segment */
+        plain.flags &= (uint8_t)~TCP_FIN;
     memset(out, 0, sizeof *out);
     for (unsigned i = 0; i < 2; i++) {
         out->end[i].previous = m->end[i].state;
         expire_time_wait(&j, &m->end[i], time_wait_us);
     }
 
-    if (has(seg, TCP_RST)) {
+    if (has(&plain, TCP_RST)) {
         evidence_of_rst(&j);
         effect_of_rst(&j);
         return;
     }
-    if (has(seg, TCP_SYN | TCP_ACK))
+    if (has(&plain, TCP_SYN | TCP_ACK))
         evidence_of_syn_ack(&j);
-    else if (has(seg, TCP_SYN))
+    else if (has(&plain, TCP_SYN))
         evidence_of_syn(&j);
-    else if (has(seg, TCP_ACK))
+    else if (has(&plain, TCP_ACK))
         evidence_of_ack(&j);
     else
         return; /* RFC 9293 section 3.10.7.4: without ACK it is dropped */
 
-    if (!(has(seg, TCP_SYN) && j.snd->syn_pending)) /* else its numbers are not those of the connection */
-        seq_note_sent(j.snd, j.rcv, seg);
+    if (!(has(&plain, TCP_SYN) && j.snd->syn_pending)) /* else its numbers are not those of the connection */
+        seq_note_sent(j.snd, j.rcv, &plain, j.follows_at_once);
 
-    if (has(seg, TCP_SYN | TCP_ACK))
+    if (has(&plain, TCP_SYN | TCP_ACK))
         effect_of_syn_ack(&j);
-    else if (has(seg, TCP_SYN))
+    else if (has(&plain, TCP_SYN))
         effect_of_syn(&j);
     else
         effect_of_ack(&j);

@@ -70,7 +70,8 @@ struct tcpfsm_end {
     uint32_t data_end;     /* knows_data_end: no FIN lies below, as SYN or data was captured up to here */
     uint32_t snd_nxt;      /* knows_snd_nxt: one past the highest number sent, captured or acknowledged */
     uint32_t fin;          /* knows_fin: number of its FIN */
-    uint32_t fin_ack_from; /* fin_ack_provable: the peer's numbers from here on acknowledged the FIN at once */
+    uint32_t fin_ack_from; /* fin_ack_provable: the peer's numbers from here on acknowledged the FIN at once;
+                              else fin_over_hole: where the segment with the FIN began */
     uint32_t ctl_tsval;    /* has_ctl_tsval: timestamp of its latest SYN or FIN, tells copy from repetition */
     /* as a receiver */
     uint32_t rcv_nxt;      /* knows_rcv_nxt: next number expected, delivery assumed */
@@ -78,7 +79,7 @@ struct tcpfsm_end {
     uint32_t last_ack;     /* has_acked: latest acknowledgement it sent */
     uint32_t rcv_edge;     /* has_acked: right edge of the widest window it offered */
     struct tcpfsm_range held[TCPFSM_HELD_MAX];
-    int64_t  since_us;     /* in TIME_WAIT: when that began; CLOSED by a RST: when that was captured */
+    int64_t  since_us;     /* in CLOSING, TIME_WAIT: when that began; CLOSED by a RST: when that was captured */
     uint16_t mss;          /* option of its SYN, 0: unknown */
     uint8_t  wscale;       /* option of its SYN, TCPFSM_NO_WSCALE: none */
     uint8_t  state;        /* enum tcp_state */
@@ -96,13 +97,16 @@ struct tcpfsm_end {
     bool fin_inferred : 1;     /* its FIN was never captured, only acknowledged */
     bool fin_lost : 1;         /* its first FIN was not captured: whether it had the peer's is a guess */
     bool fin_guess : 1;        /* one-sided capture: the last acknowledgement may have covered its FIN */
+    bool fin_over_hole : 1;    /* when its FIN was captured, numbers before it had not been: it may be forged */
+    bool fin_disputed : 1;     /* it was captured with several numbers, or data came after it */
     bool fin_uncovered : 1;    /* its FIN left before it had the peer's */
     bool fin_acked : 1;        /* the peer sent an acknowledgement of its FIN */
     bool fin_ack_provable : 1;
     bool peer_fin_arrived : 1; /* it was sent the peer's FIN, perhaps ahead of order, and did not drop it */
     bool covered_peer_fin : 1; /* it has acknowledged the peer's FIN */
     bool close_wait_proved : 1;
-    bool idle_at_peer_fin : 1; /* when the peer's FIN left, nothing of it was outstanding or held back */
+    bool held_back : 1;        /* it has repeated something, or was offered less than a segment: may hold back a FIN */
+    bool idle_at_peer_fin : 1; /* before the peer's FIN left, all that it had sent was acknowledged, nothing held back */
     bool doubted_ack : 1;      /* the peer acknowledged, once so far, what this end never sent */
     bool by_rst : 1;           /* CLOSED by a RST it received */
     bool sent_rst : 1;         /* CLOSED by a RST it sent */
@@ -115,6 +119,8 @@ struct tcpfsm {
     struct tcpfsm_end end[2];
     int64_t  syn_us;        /* when the latest first SYN was captured */
     uint32_t rtt_us;        /* time from SYN to the handshake's last ACK, 0: unknown */
+    uint32_t latest_us;     /* when the latest segment was captured: the low half of its time_us */
+    bool     latest_sender : 1; /* index of the end that sent it */
     bool     started : 1;
     bool     midstream : 1; /* the capture lacks the SYN that began this incarnation */
     bool     client : 1;    /* index of the end that opened, or is taken to have opened */

@@ -43,6 +43,17 @@ void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn)
     }
 }
 
+void seq_forget_sent(struct tcpfsm_end *e)
+{
+    const struct tcpfsm_end old = *e;
+
+    *e = (struct tcpfsm_end){
+        .state = old.state, .confirmed = old.confirmed, .passive = old.passive,
+        .rcv_nxt = old.rcv_nxt, .knows_rcv_nxt = old.knows_rcv_nxt, .wscale = TCPFSM_NO_WSCALE,
+        .fin_disputed = old.fin_disputed, /* so may be which incarnation this is */
+    };
+}
+
 /*
  * Once the end acknowledges the peer's FIN, numbers that were not sent before can only leave with this
  * acknowledgement, so a peer that acknowledges one of them has it. What left before may be captured after.
@@ -61,10 +72,37 @@ static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer,
     }
 }
 
-void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
+/*
+ * Where the end has repeated something its window may be down to one segment (RFC 5681 section 3.1), and where
+ * it was once offered less than a segment it may be so still: then a FIN waits behind what is outstanding.
+ */
+static void note_holding_back(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
+                              bool follows_at_once)
 {
-    const uint32_t data_end = seq_data_end(seg), end = seq_end(seg);
+    const bool has_numbers = seg->len > 0 || (seg->flags & TCP_SYN);
+    const bool twice = (follows_at_once && seq_end(seg) == e->snd_nxt) || ((seg->flags & TCP_SYN) && is_copy(e, seg));
 
+    if (has_numbers && e->captured && e->knows_data_end && seq_lt(seg->seq, e->data_end) && !twice)
+        e->held_back = true;
+    if ((seg->flags & TCP_ACK) && window_of(e, peer, seg, 0) < (e->mss ? e->mss : MSS_UNKNOWN))
+        peer->held_back = true;
+}
+
+/* Before the end's FIN leaves, the peer is done: all it had sent was acknowledged, and nothing held it back. */
+static bool is_idle(const struct tcpfsm_end *peer, const struct tcpfsm_end *e)
+{
+    return !peer->held_back && peer->knows_snd_nxt && e->has_acked && e->rcv_acked == peer->snd_nxt;
+}
+
+void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
+                   bool follows_at_once)
+{
+    const uint32_t data_end = seq_data_end(seg), end = seq_end(seg), had_to = e->data_end;
+    const bool had_data = e->knows_data_end;
+
+    note_holding_back(e, peer, seg, follows_at_once);
+    if ((seg->flags & TCP_FIN) && !e->knows_fin)
+        peer->idle_at_peer_fin = is_idle(peer, e);
     if (seg->flags & TCP_ACK) {
         const uint32_t edge = seg->ack + window_of(e, peer, seg, WSCALE_MAX);
         note_ack_of_fin(e, peer, seg);
@@ -80,14 +118,20 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
         e->knows_data_end = true;
         e->idle_at_peer_fin = false; /* its FIN may now be queued behind this data */
     }
+    if (e->fin_over_hole && fills_hole_before_fin(e, seg))
+        e->fin_over_hole = false;
+    if ((seg->flags & TCP_FIN) && e->knows_fin) {
+        e->fin_disputed |= e->fin != data_end;
+        e->fin_inferred = false; /* here it is */
+    }
     if ((seg->flags & TCP_FIN) && !e->knows_fin) {
-        const uint32_t window = window_of(e, peer, seg, 0);
         e->fin = data_end;
         e->knows_fin = true;
+        e->fin_over_hole = had_data && seq_gt(seg->seq, had_to);
+        if (e->fin_over_hole)
+            e->fin_ack_from = seg->seq;
         e->data_end = data_end;
         e->knows_data_end = true;
-        peer->idle_at_peer_fin = peer->knows_snd_nxt && seg->ack == peer->snd_nxt
-            && window >= (e->mss ? e->mss : MSS_UNKNOWN);
     }
     if (seg->flags & (TCP_SYN | TCP_FIN)) {
         e->ctl_tsval = seg->tsval;

@@ -26,9 +26,14 @@ static inline uint32_t seq_end(const struct tcpfsm_segment *seg)
     return seq_data_end(seg) + ((seg->flags & TCP_FIN) ? 1 : 0);
 }
 
-/* A FIN may hide below `number`: the capture lacks octets there, and no later data shows that they were data. */
+/*
+ * A FIN may hide below `number`: the capture lacks octets there, and no later data shows that they were data. Or it
+ * is not known which of several was its own.
+ */
 static inline bool hides_fin(const struct tcpfsm_end *e, uint32_t number)
 {
+    if (e->fin_disputed)
+        return true;
     if (e->knows_fin)
         return e->fin_inferred;
     return !e->knows_data_end || seq_gt(number, e->data_end);
@@ -55,11 +60,34 @@ static inline bool has_peer_fin(const struct tcpfsm_end *e, const struct tcpfsm_
     return peer->knows_fin && e->knows_rcv_nxt && seq_gt(e->rcv_nxt, peer->fin);
 }
 
+/*
+ * A repeated SYN or FIN with a timestamp no later than one that was captured before is a copy (a
+ * bridge seen twice, a wire that doubles), or came late, and proves nothing new. A repetition by its
+ * sender has a later timestamp.
+ */
+static inline bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
+{
+    return e->has_ctl_tsval && seg->has_tsval && seq_le(seg->tsval, e->ctl_tsval);
+}
+
+/* The segment reaches the place where the end's FIN began, when its FIN was captured over a hole. */
+static inline bool fills_hole_before_fin(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
+{
+    return !e->fin_ack_provable && seq_ge(seq_data_end(seg), e->fin_ack_from);
+}
+
 /* Forgets what the end sent and was sent: its SYN begins a new incarnation. */
 void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn);
 
-/* Notes numbers, acknowledgement and window of a segment that the end sent. */
-void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg);
+/* Forgets the same where the SYN of the new incarnation was not captured. What it was sent by now is of the new one. */
+void seq_forget_sent(struct tcpfsm_end *e);
+
+/*
+ * Notes numbers, acknowledgement and window of a segment that the end sent.
+ *  follows_at_once  on another segment of its own: if it equals that, it was captured twice
+ */
+void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
+                   bool follows_at_once);
 
 /* Notes data delivered to the end. */
 void seq_note_received(struct tcpfsm_end *e, uint32_t from, uint32_t to);

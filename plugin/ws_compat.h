@@ -6,11 +6,15 @@
 #ifndef WS_COMPAT_H
 #define WS_COMPAT_H
 
+#include <stdlib.h>
+
 #include <wireshark.h>
 
 #include <epan/conversation.h>
 #include <epan/packet.h>
 #include <epan/proto.h>
+#include <epan/stat_tap_ui.h>
+#include <epan/tap.h>
 
 #define WS_AT_LEAST(major, minor) \
     (WIRESHARK_VERSION_MAJOR > (major) || (WIRESHARK_VERSION_MAJOR == (major) && WIRESHARK_VERSION_MINOR >= (minor)))
@@ -18,9 +22,17 @@
 #if WS_AT_LEAST(4, 4)
 #include <wsutil/plugins.h>
 #define WS_PLUGIN_IS_DISSECTOR WS_PLUGIN_DESC_DISSECTOR /* what plugin_describe returns */
+typedef bool ws_bool; /* what Wireshark's own declarations use */
 #else
+typedef gboolean ws_bool;
 #define WS_PLUGIN_IS_DISSECTOR 0 /* never asked */
 #define tvb_get_uint8 tvb_get_guint8
+#endif
+
+#if WS_AT_LEAST(4, 4)
+#define WS_MENU_SEPARATOR "//" /* in the name of a statistics tree */
+#else
+#define WS_MENU_SEPARATOR "/"
 #endif
 
 /* Whether somebody reads the tree's texts, rather than its values alone. */
@@ -41,5 +53,57 @@ static inline conversation_t *ws_find_tcp_conversation(packet_info *pinfo)
                              pinfo->srcport, pinfo->destport, 0);
 #endif
 }
+
+/*
+ * WS_STAT_TAP_INIT(init, start) defines what register_stat_tap_ui calls, init, by
+ * bool start(const char *argument, void *userdata).
+ * Where Wireshark cannot be told of a failure, it ends here, as it does for statistics of its own.
+ */
+#if WS_AT_LEAST(4, 6)
+#define WS_STAT_TAP_INIT(init, start) \
+    static bool init(const char *argument, void *userdata) \
+    { \
+        return start(argument, userdata); \
+    }
+#else
+#define WS_STAT_TAP_INIT(init, start) \
+    static void init(const char *argument, void *userdata) \
+    { \
+        if (!start(argument, userdata)) \
+            exit(1); \
+    }
+#endif
+
+/*
+ * Flow graphs: epan/sequence_analysis.h is in no package of development files. These are the first members of
+ * what Wireshark allocates, as far as they are the same in all series; never make one here.
+ */
+struct ws_flow_item {
+    uint32_t frame;
+    address  src;       /* these and the texts are freed by Wireshark, with g_free */
+    uint16_t srcport;
+    address  dst;
+    uint16_t destport;
+    char    *label;     /* above the arrow */
+    char    *time;      /* set by Wireshark */
+    char    *comment;   /* at the right of the graph */
+    uint16_t conversation;
+    unsigned foreground, background; /* 0xRRGGBB, used with has_colour */
+    ws_bool  has_colour, display;
+    unsigned src_node, dst_node;
+    uint16_t line_style; /* width of the arrow, pixels */
+};
+
+struct ws_flow {
+    const char *name;
+    ws_bool  any_address;
+    int      conversations;
+    GQueue  *items;
+};
+
+WS_DLL_PUBLIC void register_seq_analysis(const char *name, const char *title, const int proto, const char *tap,
+                                         unsigned tap_flags, tap_packet_cb packet);
+WS_DLL_PUBLIC struct ws_flow_item *sequence_analysis_create_sai_with_addresses(packet_info *pinfo,
+                                                                               struct ws_flow *flow);
 
 #endif

@@ -235,6 +235,22 @@ def _a_msdu(rows):
             for row, other in zip(rows, _second(rows))]
 
 
+def _busy_server():
+    """Records, and rows of each connection: what an operator with a leak may capture. Of each ladder
+    so many connections, one a second: of port 5000 three leaked and two closed ones, on port 8080
+    four that never open."""
+    crowd = [(rows, Pair(a_port=CLIENT_PORT + n))
+             for n, rows in enumerate([read_ladder(HERE / "odd" / "close-wait-leak.ladder")] * 3
+                                      + [read_ladder(WHOLE)] * 2)]
+    crowd += [(read_ladder(HERE / "odd" / "syn-unanswered.ladder"),
+               Pair(a=f"10.9.0.{70 + n}", b_port=8080)) for n in range(4)]
+    connections = [([_moved(row, 1000000 * n, 7000 * n) for row in rows], pair)
+                   for n, (rows, pair) in enumerate(crowd)]
+    records = [(row.time_us, packets.ethernet(ip_packet(row, pair), row.from_a), None)
+               for rows, pair in connections for row in rows]
+    return sorted(records, key=lambda record: record[0]), [rows for rows, _ in connections]
+
+
 def _self_connect():
     """A socket connected to itself, as Linux does it: SYN, SYN,ACK, data, FIN, all to itself."""
     itself = Pair(CLIENT4, CLIENT4, CLIENT_PORT, CLIENT_PORT)
@@ -291,6 +307,12 @@ def _collect():
                _swapped_ports, connections=lambda rows: [rows, _second(rows)])
     _add_whole("a-msdu", "Two TCP segments in each frame: an aggregated IEEE 802.11 frame.",
                _a_msdu, packets.IEEE802_11, lambda rows: [rows, _second(rows)])
+    records, connections = _busy_server()
+    _add(Capture(HERE / "odd" / "busy-server.pcap",
+                 "A server that leaks: of five connections it never closes three; at another port "
+                 "four wait for the handshake's last ACK.",
+                 packets.ETHERNET, records, "odd/close-wait-leak.ladder, whole.ladder and "
+                 "syn-unanswered.ladder", connections))
     _add(Capture(HERE / "odd" / "self-connect.pcap", "Both ends are the same address and port.",
                  packets.ETHERNET, _self_connect(), ""))
 

@@ -129,6 +129,11 @@ class Tshark:
             if os.getuid() == 0:
                 os.chown(path, NOBODY, NOBODY)
 
+    def add_profile(self, name, folder):
+        """Put a configuration profile into the home folder, for the option -C."""
+        shutil.copytree(folder, self._home / ".config/wireshark/profiles" / name)
+        self._give_to_nobody()
+
     def readable(self, capture):
         """A copy of a capture that the program may read, under the same file name."""
         capture = Path(capture).resolve()

@@ -12,6 +12,7 @@ The environment names the plugin, see tests/tshark.py.
 
 import argparse
 import collections
+import dataclasses
 import os
 import sys
 
@@ -20,6 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import frames  # noqa: E402  (found only now)
 import judge  # noqa: E402
 import kernel  # noqa: E402
+import moments  # noqa: E402
 from lab import MIDDLE  # noqa: E402
 from tshark import Tshark  # noqa: E402
 from wire import HOSTS  # noqa: E402
@@ -42,6 +44,44 @@ def find_recordings(folder):
     return found
 
 
+@dataclasses.dataclass
+class Comparison:
+    """All claims about one or more captures."""
+    near: list = dataclasses.field(default_factory=list)
+    departures: list = dataclasses.field(default_factory=list)
+    order: list = dataclasses.field(default_factory=list)
+    assumed: list = dataclasses.field(default_factory=list)
+    final: list = dataclasses.field(default_factory=list)
+    since: list = dataclasses.field(default_factory=list)   # of moments.Moment, as events
+    events: list = dataclasses.field(default_factory=list)
+
+    def __iadd__(self, other):
+        for field in dataclasses.fields(self):
+            getattr(self, field.name).extend(getattr(other, field.name))
+        return self
+
+    @property
+    def wrong_confirmed(self):
+        """The claims that must not be."""
+        return [c for c in self.near + self.departures + self.order
+                if c.confirmed and c.verdict == judge.WRONG]
+
+
+def _compare_host(result, view, at_host):
+    """Add the claims of one View to a Comparison. at_host: whether that host captured."""
+    result.final.append(judge.judge_final(view))
+    if at_host:
+        near = judge.judge_near(view)
+        result.near += near
+        result.since += moments.judge_since(view, near)
+        result.events += moments.judge_events(view, near)
+    else:
+        result.departures += judge.judge_departures(view)
+        order, assumed = judge.judge_order(view)
+        result.order += order
+        result.assumed += assumed
+
+
 def compare(reader, states_path, captures):
     """The Comparisons of captures, vantage to path, with a .states file: vantage to Comparison.
     reader: see frames.py."""
@@ -51,7 +91,17 @@ def compare(reader, states_path, captures):
     read = {vantage: reader.read(path) for vantage, path in captures.items()}
     if not any(read.values()):
         raise ValueError(f"{states_path}: no segments to compare")
-    return judge.compare(kernel.read_states(states_path), read)
+    states = kernel.read_states(states_path)
+    results = {}
+    for vantage, connections in read.items():
+        result = results[vantage] = Comparison()
+        for ends, captured in connections.items():
+            for host, local, remote in zip(HOSTS, ends, reversed(ends)):
+                timeline = judge.Timeline(states.changes, host, local, remote)
+                view = judge.View(host, captured, timeline, states.largest_gap_s,
+                                  read.get(host, {}).get(ends, []))
+                _compare_host(result, view, host == vantage)
+    return results
 
 
 def percent(part, whole):
@@ -69,7 +119,7 @@ class Summary:
     """The figures of many Comparisons."""
 
     def __init__(self):
-        self.all = judge.Comparison()
+        self.all = Comparison()
 
     def add(self, comparison):
         """Take the claims of a Comparison."""
@@ -90,7 +140,9 @@ class Summary:
                 ("confirmed, far end, at departure", self.all.departures),
                 ("confirmed, far end, in order", self.all.order),
                 ("assumed, far end (as if delivered)", self.all.assumed),
-                ("final states", self.all.final)):
+                ("final states", self.all.final),
+                ("since when, near end", self.all.since),
+                ("event of each transition, near end", self.all.events)):
             right, told = _score(claims)
             lines.append(f"{what:<36}{right:>8} / {told:<8} {percent(right, told)}")
         lines.append(f"{'share confirmed, near end':<36}{len(sure):>8} / {len(near):<8} "
@@ -107,7 +159,8 @@ class Summary:
 def differences(comparison, everything=False):
     """Lines on what is wrong in a Comparison; everything: the assumed states of a far end too."""
     kinds = [("near", comparison.near), ("far at departure", comparison.departures),
-             ("far in order", comparison.order), ("final", comparison.final)]
+             ("far in order", comparison.order), ("final", comparison.final),
+             ("since", comparison.since), ("event", comparison.events)]
     if everything:
         kinds.append(("far assumed", comparison.assumed))
     return [f"{kind}: {c}" for kind, claims in kinds for c in claims if c.verdict == judge.WRONG]

@@ -147,15 +147,18 @@ class View:
 
     def _is_unsaid(self, alive_s, time_s):
         """Whether the host neither received anything nor sent a RST when the kernel ended it, after
-        it was last seen alive and no later than then."""
-        start_s = max(time_s - self.gap_s - MARGIN_S, alive_s)
+        it was last seen alive, by the polls or by what it sent, and no later than then."""
+        spoke_s = max((f.time_s for f in self.own if f.sender == self.host and not f.has(RST)
+                       and not f.forged and f.time_s <= time_s), default=0.0)
+        start_s = max(time_s - self.gap_s - MARGIN_S, alive_s, spoke_s)
         return bool(self.own) and not any(start_s <= f.time_s <= time_s for f in self.own
                                           if f.sender != self.host or f.has(RST))
 
     def _death_end_s(self, time_s):
         """(from, to): while the capture cannot know of a death that nothing told."""
-        told_s = [f.time_s for f in self.frames
-                  if f.sender == self.host and not f.forged and f.time_s > time_s]
+        since = {f.identity for f in self.own
+                 if f.sender == self.host and not f.forged and f.time_s > time_s}
+        told_s = [f.time_s for f in self.frames if f.time_s > time_s and f.identity in since]
         return time_s - self.gap_s - MARGIN_S, min(told_s, default=float("inf"))
 
     def claim(self, frame, told, confirmed=None):
@@ -181,9 +184,8 @@ _WITH_FIN_OF_PEER = ("CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
 
 def _is_unsent(view, frame, shown, told, confirmed):
     """The kernel was told to close, and its FIN waits, behind data or for a timer."""
-    answer = view.next_own[frame.number]
-    if told[-2:] == ["FIN_WAIT_1", "CLOSED"] and answer and answer.has(RST):
-        told = [*told, "CLOSING"]  # it is, for that moment, but then comes data after close()
+    if told[-2:] == ["FIN_WAIT_1", "CLOSED"]:
+        told = [*told, "CLOSING"]  # with the peer's FIN, for a moment that the polls missed
     return frame.number not in view.fin_sent and any(
         shown in _UNSENT.get(state, ())
         # In CLOSING the peer's FIN came after the CLOSE: CLOSE_WAIT was never true.
@@ -370,7 +372,7 @@ def judge_final(view):
 def _is_elsewhere(view):
     """Whether something was captured only here or only at the host, lost on the wire or put on it:
     what the host has not acknowledged, or since the latest segment of the host in this capture; an
-    acknowledgement of more than any that came to the host; or a FIN of the host's, so that its
+    acknowledgement of more than any that came to the host; or a SYN or FIN of the host's, so that its
     order after or before the peer's cannot be told."""
     latest = view.last_own[view.frames[-1].number]
     since_s = latest.time_s if latest else 0.0
@@ -387,48 +389,4 @@ def _is_elsewhere(view):
                and all(0 < (f.ack - ack) % 2**32 < 2**31 for ack in received)
                for f in view.frames)
         or any(f.identity not in here for f in view.own
-               if f.time_s > departed_s or (f.has(FIN) and f.sender == view.host)))
-
-
-@dataclasses.dataclass
-class Comparison:
-    """All claims about one or more captures."""
-    near: list = dataclasses.field(default_factory=list)
-    departures: list = dataclasses.field(default_factory=list)
-    order: list = dataclasses.field(default_factory=list)
-    assumed: list = dataclasses.field(default_factory=list)
-    final: list = dataclasses.field(default_factory=list)
-
-    def __iadd__(self, other):
-        for field in dataclasses.fields(self):
-            getattr(self, field.name).extend(getattr(other, field.name))
-        return self
-
-    @property
-    def wrong_confirmed(self):
-        """The claims that must not be."""
-        return [c for c in self.near + self.departures + self.order
-                if c.confirmed and c.verdict == WRONG]
-
-
-def compare(states, captures, at=None):
-    """The Comparisons of what was captured with the kernels' States: vantage to Comparison.
-
-    captures: vantage (client, server or middle) to what frames.read() gives.
-    """
-    results = {}
-    for vantage in (at,) if at else captures:
-        result = results[vantage] = Comparison()
-        for ends, frames in captures[vantage].items():
-            for host, local, remote in zip(HOSTS, ends, reversed(ends)):
-                view = View(host, frames, Timeline(states.changes, host, local, remote),
-                            states.largest_gap_s, captures.get(host, {}).get(ends, []))
-                result.final.append(judge_final(view))
-                if host == vantage:
-                    result.near += judge_near(view)
-                    continue
-                result.departures += judge_departures(view)
-                order, assumed = judge_order(view)
-                result.order += order
-                result.assumed += assumed
-    return results
+               if f.time_s > departed_s or (f.sender == view.host and (f.has(FIN) or f.has(SYN) and not f.has(ACK)))))

@@ -15,6 +15,7 @@ import unittest
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+PROFILE = ["colorfilters", "dfilter_buttons", "preferences"]
 CMAKE = os.environ.get("TCPSTATE_CMAKE", "cmake")
 TIME_LIMIT_S = 200
 
@@ -31,6 +32,7 @@ class Installing(unittest.TestCase):
             shutil.copytree(PROJECT / part, cls.source / part)
         shutil.copy(PROJECT / "CMakeLists.txt", cls.source)
         cls.environment = os.environ | {"HOME": str(cls.home), "DESTDIR": str(cls.root)}
+        cls.environment.pop("XDG_CONFIG_HOME", None)
         cls.environment.pop("LD_PRELOAD", None)  # a sanitizer's, meant for tshark
         cls.cmake("-S", cls.source, "-B", cls.build, "-G", "Ninja", "-DBUILD_TESTING=OFF")
         cls.cmake("--build", cls.build)
@@ -44,25 +46,45 @@ class Installing(unittest.TestCase):
 
     @staticmethod
     def files(folder):
-        return [path for path in folder.rglob("*") if not path.is_dir()]
+        return sorted(path for path in folder.rglob("*") if not path.is_dir())
+
+    def installed(self, folder):
+        """The plugin; the folder of the profile, of which all files must be there."""
+        plugin, = (path for path in self.files(folder) if path.suffix == ".so")
+        others = [path for path in self.files(folder) if path != plugin]
+        self.assertEqual([path.name for path in others], PROFILE)
+        profile, = {path.parent for path in others}
+        for name in PROFILE:
+            self.assertEqual((profile / name).read_bytes(),
+                             (PROJECT / "plugin/profile" / name).read_bytes())
+        return plugin, profile
 
     def test_for_all(self):
         self.cmake("--install", self.build)
-        installed = self.files(self.root)
-        self.assertEqual([path.name for path in installed], ["tcpstate.so"])
-        self.assertEqual(installed[0].parent.name, "epan")
-        self.assertIn("wireshark/plugins/", str(installed[0]))
+        plugin, profile = self.installed(self.root)
+        self.assertRegex(str(plugin), r"/wireshark/plugins/.*/epan/tcpstate\.so$")
+        self.assertRegex(str(profile), r"/share/wireshark/profiles/TCP State$")
         self.cmake("--build", self.build, "--target", "uninstall")
         self.assertEqual(self.files(self.root), [])
+        self.assertFalse(profile.exists())
 
     def test_for_the_user(self):
         self.cmake("--build", self.build, "--target", "install-user")
-        installed = self.files(self.home)
-        self.assertEqual([path.name for path in installed], ["tcpstate.so"])
-        self.assertRegex(str(installed[0].relative_to(self.home)),
+        plugin, profile = self.installed(self.home)
+        self.assertRegex(str(plugin.relative_to(self.home)),
                          r"^\.local/lib/wireshark/plugins/\d+\.\d+/epan/tcpstate\.so$")
+        self.assertEqual(profile, self.home / ".config/wireshark/profiles/TCP State")
         self.cmake("--build", self.build, "--target", "uninstall-user")
         self.assertEqual(self.files(self.home), [])
+        self.assertFalse(profile.exists())
+
+    def test_what_the_user_added_stays(self):
+        self.cmake("--build", self.build, "--target", "install-user")
+        own = self.home / ".config/wireshark/profiles/TCP State/recent"
+        own.write_text("the user's\n")
+        self.cmake("--build", self.build, "--target", "uninstall-user")
+        self.assertEqual(self.files(self.home), [own])
+        own.unlink()
 
 
 if __name__ == "__main__":

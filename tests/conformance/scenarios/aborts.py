@@ -81,7 +81,8 @@ def lost_rst(lab):
     close(lab, server)
 
 
-@scenario("The client loses power. The server finds out when it sends.")
+@scenario("The client loses power. The server finds out when it sends.",
+          look="tcpstate.expert.half_open", at="server")
 def half_open_found_by_data(lab):
     client, server = lab.connect()
     talk(client, server)
@@ -180,13 +181,16 @@ def fin_never_answered(lab):
 
 
 @scenario("A segment with old data arrives long after: the ACK that TIME_WAIT sends meets no "
-          "socket, and the RST ends TIME_WAIT (RFC 1337).")
+          "socket, and the RST ends TIME_WAIT (RFC 1337).",
+          look="tcpstate.expert.time_wait_cut")
 def time_wait_assassinated(lab):
     client, server = lab.connect()
     lab.wire.duplicate("server", DATA, after_s=1.5)
     talk(client, server)
-    close(lab, client, server)
-    lab.idle(1.5)
+    for end in client, server:  # without waiting for the wire to fall silent: the copy is under way
+        lab.idle(0.3)
+        end.close()
+    lab.idle(2)
 
 
 @scenario("The same, with the RFC 1337 protection on.", sysctls={"net.ipv4.tcp_rfc1337": 1})

@@ -122,7 +122,8 @@ def close_with_unread_data_in_close_wait(lab):
     close(lab, server, client)
 
 
-@scenario("The server sends to a client that has closed for good: a RST answers.")
+@scenario("The server sends to a client that has closed for good: a RST answers.",
+          look="tcpstate.expert.data_after_close", at="server")
 def data_after_close(lab):
     client, server = lab.connect()
     talk(client, server)

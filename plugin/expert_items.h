@@ -1,0 +1,24 @@
+/* expert_items.h
+ * The anomalies of a segment as Wireshark's expert information.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef EXPERT_ITEMS_H
+#define EXPERT_ITEMS_H
+
+#include <epan/packet.h>
+
+/* Registers them. Call once, with the protocol's number. */
+void expert_items_register(int proto);
+
+/* Whether somebody looks: a list of expert information, or a filter or output that refers to one. */
+bool expert_items_are_wanted(proto_tree *tree);
+
+/*
+ * Adds one item for each anomaly.
+ *  item       the subtree that the anomalies are about, may be NULL
+ *  anomalies  as anomalies_of() returns them
+ */
+void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies);
+
+#endif

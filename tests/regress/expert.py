@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Expert information: each anomaly on its frame, none on ordinary traffic; and its preferences."""
+
+import re
+import sys
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent))
+
+from tshark import Tshark  # noqa: E402
+
+CAPTURES = HERE.parent.parent / "test-captures"
+TABLE = HERE.parent.parent / "plugin" / "tcp_anomalies.def"
+
+# By the captures' own description (test-captures/README.md): the frame on which each becomes
+# visible. All other bundled captures show none.
+EXPECTED = {
+    "abort-in-close-wait": {10: "abort"},
+    "client-aborts": {8: "abort"},
+    "server-aborts": {8: "abort"},
+    "refused": {2: "refused"},
+    "simultaneous-open": {2: "simultaneous_open"},
+    "simultaneous-close": {9: "simultaneous_close"},
+    "time-wait-reuse": {12: "time_wait_reused"},
+    "time-wait-assassinated": {14: "time_wait_cut"},
+    "half-open-found-by-data": {9: "half_open"},
+    "data-after-close": {11: "data_after_close"},
+    "figure-07": {2: "simultaneous_open"},
+    "figure-09": {6: "syn_synchronized", 8: "half_open"},
+    "figure-10": {7: "half_open"},
+    "figure-13": {5: "simultaneous_close"},
+    "odd/close-wait-leak": {11: "stuck"},   # the keep-alive after 80 s
+    "odd/busy-server": {69: "stuck", 71: "stuck", 73: "stuck"},
+    "odd/half-open-midstream": {2: "half_open"},
+    "odd/lone-rst": {1: "abort"},
+    "odd/old-syn-in-established": {6: "syn_synchronized"},
+    "odd/rst-in-window": {6: "rst_ignored", 8: "half_open"},
+    "odd/rst-out-of-window": {6: "rst_ignored"},
+    # Its sender is taken to be gone when the peer sends on, and says so to the peer's data.
+    "odd/rst-lost": {6: "abort", 7: "data_after_close", 8: "half_open"},
+    "odd/server-reboots-and-calls": {6: "syn_synchronized", 8: "half_open"},
+    "odd/time-wait-expires": {12: "half_open"},  # a FIN repeated after TIME_WAIT had ended
+}
+
+
+def _items():
+    """Word to severity of all anomalies, from their table."""
+    found = re.findall(r"^TCP_ANOMALY\( *\d+, *\w+, *\"(\w+)\", *(\w+),", TABLE.read_text(), re.M)
+    return dict(found)
+
+
+class Expert(unittest.TestCase):
+    """All bundled captures."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.tshark = cls.enterClassContext(Tshark())
+        cls.items = _items()
+
+    def shown(self, capture, arguments=()):
+        """Frame to the words of its anomalies, joined by blanks; only frames that have one."""
+        fields = [f"tcpstate.expert.{word}" for word in self.items]
+        found = {}
+        for number, *values in self.tshark.fields(capture, ["frame.number", *fields], arguments):
+            words = [word for word, value in zip(self.items, values) if value]
+            if words:
+                found[int(number)] = " ".join(words)
+        return found
+
+    def listed(self, capture, arguments=()):
+        """(severity, protocol, summary) to count, by -z expert."""
+        found, severity = {}, None
+        for line in self.tshark.run(["-q", "-z", "expert", *arguments], capture).stdout.splitlines():
+            if heading := re.match(r"(Errors|Warns|Notes|Chats) \(", line):
+                severity = heading[1]
+            elif row := re.match(r" +(\d+) +\S+ +(TCP State) +(.*)", line):
+                found[severity, row[2], row[3]] = int(row[1])
+        return found
+
+    def test_each_on_its_frame_and_no_other(self):
+        names = sorted(str(path.relative_to(CAPTURES).with_suffix(""))
+                       for path in CAPTURES.rglob("*.pcap"))
+        self.assertLessEqual(set(EXPECTED), set(names))
+        for name in names:
+            with self.subTest(capture=name):
+                self.assertEqual(self.shown(CAPTURES / f"{name}.pcap"), EXPECTED.get(name, {}))
+
+    def test_listed_with_severity_though_nobody_looks_at_the_tree(self):
+        summaries = dict(re.findall(r"^TCP_ANOMALY\([^\"]*\"(\w+)\", *\w+, *\"(.*)\"\)",
+                                    TABLE.read_text(), re.M))
+        headings = {"WARN": "Warns", "NOTE": "Notes", "CHAT": "Chats"}
+        for name in ("figure-09", "simultaneous-close", "time-wait-reuse"):
+            counts = {}
+            for word in EXPECTED[name].values():
+                key = headings[self.items[word]], "TCP State", summaries[word]
+                counts[key] = counts.get(key, 0) + 1
+            for arguments in [], ["-2"]:
+                self.assertEqual(self.listed(CAPTURES / f"{name}.pcap", arguments), counts, name)
+
+    def test_expert_fields_of_wireshark_find_them(self):
+        found = self.tshark.fields(CAPTURES / "refused.pcap", ["frame.number"],
+                                   ["-Y", '_ws.expert.message contains "refused"'])
+        self.assertEqual(found, [["2"]])
+
+    def test_stuck(self):
+        """CLOSE_WAIT since frame 8; the server's keep-alives come once a second from then on."""
+        capture = CAPTURES / "close-wait-left-open.pcap"
+        rows = self.tshark.fields(capture, ["frame.number", "ip.src", "frame.time_relative"])
+        since = next(float(time) for number, _, time in rows if number == "8")
+        for seconds in 1, 3, 60:
+            expected = {int(number): "stuck" for number, source, time in rows
+                        if source == "10.9.0.2" and float(time) - since > seconds}
+            self.assertEqual(self.shown(capture, ["-o", f"tcpstate.stuck_after:{seconds}"]), expected)
+        self.assertEqual(self.shown(CAPTURES / "half-close-download.pcap",
+                                    ["-o", "tcpstate.stuck_after:0"]),
+                         self.left_close_wait(CAPTURES / "half-close-download.pcap"))
+
+    def left_close_wait(self, capture):
+        """With stuck_after 0, half-closed transfers are stuck only when they end."""
+        rows = self.tshark.fields(capture, ["frame.number", "tcpstate.server.str", "tcp.len"],
+                                  ["-Y", "tcpstate.src.str==CLOSE_WAIT || tcpstate.remote.left==7"])
+        return {int(number): "stuck" for number, state, length in rows
+                if state != "CLOSE_WAIT" or int(length) <= 1}
+
+    def test_info_column(self):
+        capture = CAPTURES / "figure-12.pcap"
+        lines = {setting: self.tshark.run(["-o", f"tcpstate.info_column:{setting}"],
+                                          capture).stdout.splitlines()
+                 for setting in ("FALSE", "TRUE")}
+        added = [told.removeprefix(plain) for plain, told in zip(lines["FALSE"], lines["TRUE"])]
+        self.assertEqual(added, [
+            " [local CLOSED → SYN_SENT, remote LISTEN → SYN_RCVD]",
+            " [local SYN_SENT → ESTABLISHED]", " [remote SYN_RCVD → ESTABLISHED]",
+            " [local ESTABLISHED → FIN_WAIT_1, remote ESTABLISHED → CLOSE_WAIT]",
+            " [local FIN_WAIT_1 → FIN_WAIT_2]",
+            " [local FIN_WAIT_2 → TIME_WAIT, remote CLOSE_WAIT → LAST_ACK]",
+            " [remote LAST_ACK → CLOSED]"])
+
+
+if __name__ == "__main__":
+    unittest.main()

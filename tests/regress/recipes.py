@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Pages of commands keep their word: each console block of a page is run, and must print what it says.
+
+A block is one command line, "$ tshark -r CAPTURE …", perhaps with a pipe behind it, and its output.
+CAPTURE is relative to test-captures.
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent))
+
+from tshark import Tshark  # noqa: E402
+
+CAPTURES = HERE.parent.parent / "test-captures"
+PAGES = (CAPTURES / "RECIPES.md",)
+_BLOCK = re.compile(r"^```console\n\$ (tshark [^\n]*)\n(.*?)^```$", re.M | re.S)
+
+
+def commands(page):
+    """(command line, output) of each console block of a page."""
+    return _BLOCK.findall(page.read_text())
+
+
+def without_pipe(line):
+    """(words of the command, what stands behind its first pipe): "" if there is none."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|")
+    lexer.whitespace_split = True
+    words = list(lexer)
+    if "|" not in words:
+        return words, ""
+    first = words.index("|")
+    return words[:first], shlex.join(words[first + 1:]).replace("'|'", "|")
+
+
+class Recipes(unittest.TestCase):
+    """All pages."""
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.tshark = cls.enterClassContext(Tshark())
+
+    def printed(self, line):
+        """What the command line prints."""
+        words, pipe = without_pipe(line)
+        place = words.index("-r")
+        out = self.tshark.run(words[1:place] + words[place + 2:], CAPTURES / words[place + 1]).stdout
+        if pipe:
+            out = subprocess.run(["sh", "-c", pipe], input=out, capture_output=True, text=True,
+                                 check=True, timeout=60).stdout
+        return out
+
+    def test_every_command_prints_what_the_page_says(self):
+        for page in PAGES:
+            found = commands(page)
+            self.assertEqual(len(found), page.read_text().count("```console"), page.name)
+            for line, output in found:
+                with self.subTest(page=page.name, command=line):
+                    self.assertEqual(self.printed(line).rstrip("\n"), output.rstrip("\n"))
+
+
+if __name__ == "__main__":
+    unittest.main()
