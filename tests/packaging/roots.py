@@ -51,7 +51,7 @@ def main(test):
     except Unavailable as reason:
         if os.environ.get("CI") and getattr(reason, "series", None) != UNSTABLE:
             sys.exit(f"failed, for CI promises this series: {reason}")
-        print(f"skipped: {reason}")
+        print("skipped:", " ".join(str(reason).split()))
         sys.exit(SKIPPED)
 
 
