@@ -81,8 +81,8 @@ class Root:
         tells that the command has Debian's packages installed: where apt cannot (its status is
         100), the series is unavailable.
         """
-        # What follows unshare dies with it: it is the first process of its namespace.
-        inside = ["unshare", "--mount", "--pid", "--fork", "--kill-child",
+        # Dies with this process, and with it all that it started: it is the first of its namespace.
+        inside = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child",
                   f"--mount-proc={self.folder}/proc", "chroot", str(self.folder),
                   "env", f"--chdir={cwd}", *command]
         with tempfile.TemporaryFile() as said:
