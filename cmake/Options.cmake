@@ -13,11 +13,25 @@ set(CMAKE_C_EXTENSIONS OFF)
 set(CMAKE_C_VISIBILITY_PRESET hidden)
 set(CMAKE_COMPILE_WARNING_AS_ERROR ${TCPSTATE_WERROR})
 
+# The machine, in a library of its own, is small and called for every segment: optimised as one with its caller.
+include(CheckIPOSupported)
+check_ipo_supported(RESULT TCPSTATE_IPO OUTPUT ipo_output)
+if(TCPSTATE_IPO AND NOT TCPSTATE_SANITIZE)
+    set(CMAKE_INTERPROCEDURAL_OPTIMIZATION_RELEASE ON)
+    set(CMAKE_INTERPROCEDURAL_OPTIMIZATION_RELWITHDEBINFO ON)
+endif()
+
 add_library(tcpstate_options INTERFACE)
 if(MSVC)
     target_compile_options(tcpstate_options INTERFACE /W4 /utf-8)
     return()
 endif()
+
+# The same bytes wherever it is built. The build folder last: it may lie in the project's.
+set(same_anywhere
+    $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}=/usr/src/tcpstate>
+    $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_BINARY_DIR}=/usr/src/tcpstate/build>
+)
 
 target_compile_options(tcpstate_options INTERFACE
     -Wall -Wextra -Wpedantic
@@ -25,11 +39,10 @@ target_compile_options(tcpstate_options INTERFACE
     $<$<BOOL:${TCPSTATE_SANITIZE}>:-fsanitize=address,undefined>
     $<$<BOOL:${TCPSTATE_SANITIZE}>:-fno-omit-frame-pointer>
     $<$<BOOL:${TCPSTATE_SANITIZE}>:-fno-sanitize-recover=undefined>
-    # The same bytes wherever it is built. The build folder last: it may lie in the project's.
-    $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}=/usr/src/tcpstate>
-    $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_BINARY_DIR}=/usr/src/tcpstate/build>
+    "${same_anywhere}"
 )
 target_link_options(tcpstate_options INTERFACE
+    "${same_anywhere}" # optimising as one compiles at the end
     $<$<BOOL:${TCPSTATE_SANITIZE}>:-fsanitize=address,undefined>
     # Nothing that an attacker could overwrite: addresses are resolved at once, their table is read-only.
     $<$<PLATFORM_ID:Linux>:-Wl,-z,relro,-z,now>

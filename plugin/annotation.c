@@ -88,24 +88,51 @@ void annotation_info_column(packet_info *pinfo, const struct connection_view *vi
 
 /* ------------------------------------------------------------------ the subtree */
 
-static void add_generated(proto_item *item, bool hidden)
+/*
+ * Only what somebody refers to is added: in a tree that nobody reads, most often a single field. Asked for every
+ * field of every segment, and so in line.
+ */
+static inline bool is_wanted(proto_tree *tree, int hf)
 {
+    return tree && (ws_tree_is_visible(tree) || proto_registrar_get_nth((unsigned)hf)->ref_type != HF_REF_TYPE_NONE);
+}
+
+static proto_item *add_wanted_number(proto_tree *tree, tvbuff_t *tvb, int hf, uint32_t value)
+{
+    proto_item *item = proto_registrar_get_ftype(hf) == FT_BOOLEAN
+        ? proto_tree_add_boolean(tree, hf, tvb, 0, 0, value) : proto_tree_add_uint(tree, hf, tvb, 0, 0, value);
+
     proto_item_set_generated(item);
-    if (hidden)
-        proto_item_set_hidden(item);
+    return item;
+}
+
+/* Adds a number, a state, an event or a boolean. Returns NULL where nobody looks. */
+static inline proto_item *add_number(proto_tree *tree, tvbuff_t *tvb, int hf, uint32_t value)
+{
+    return is_wanted(tree, hf) ? add_wanted_number(tree, tvb, hf, value) : NULL;
+}
+
+static proto_item *add_state_name(proto_tree *tree, tvbuff_t *tvb, int hf, uint8_t state)
+{
+    if (!is_wanted(tree, hf))
+        return NULL;
+    proto_item *item = proto_tree_add_string(tree, hf, tvb, 0, 0, tcp_state_name(state));
+    proto_item_set_generated(item);
+    return item;
 }
 
 static void add_role(proto_tree *tree, tvbuff_t *tvb, const struct role_fields *hf, uint8_t state)
 {
-    add_generated(proto_tree_add_uint(tree, hf->state, tvb, 0, 0, state), true);
-    add_generated(proto_tree_add_string(tree, hf->str, tvb, 0, 0, tcp_state_name(state)), true);
+    proto_item_set_hidden(add_number(tree, tvb, hf->state, state));
+    proto_item_set_hidden(add_state_name(tree, tvb, hf->str, state));
 }
 
 static void add_time(proto_tree *tree, tvbuff_t *tvb, int hf, int64_t time_ns)
 {
     const nstime_t time = { .secs = (time_t)(time_ns / 1000000000), .nsecs = (int)(time_ns % 1000000000) };
 
-    add_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time), false);
+    if (is_wanted(tree, hf))
+        proto_item_set_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time));
 }
 
 /* One segment as it is annotated. */
@@ -126,6 +153,12 @@ static const char *endpoint_of(const struct annotated *a, unsigned end, char nam
                                : endpoint_name(&pinfo->dst, pinfo->destport, name);
 }
 
+static bool wants_steps(proto_tree *tree, const struct end_fields *hf)
+{
+    return is_wanted(tree, hf->event) || is_wanted(tree, hf->left) || is_wanted(tree, hf->dwell)
+        || is_wanted(tree, hf->entered);
+}
+
 /* The transitions of one end on this segment, in order. */
 static void add_steps(proto_tree *tree, const struct annotated *a, const struct end_fields *hf, unsigned end)
 {
@@ -135,14 +168,13 @@ static void add_steps(proto_tree *tree, const struct annotated *a, const struct 
     for (uint32_t n = 0; n < shown->count; n++) {
         if (!history_step(shown, n, &step) || step.end != end)
             continue;
-        proto_item *event = proto_tree_add_uint(tree, hf->event, a->tvb, 0, 0, step.event);
-        add_generated(event, false);
+        proto_item *event = add_number(tree, a->tvb, hf->event, step.event);
         if (a->in_words)
             proto_item_append_text(event, ": %s", tcp_event_sentence(step.event));
-        add_generated(proto_tree_add_uint(tree, hf->left, a->tvb, 0, 0, step.left), false);
+        add_number(tree, a->tvb, hf->left, step.left);
         if (step.has_dwell)
             add_time(tree, a->tvb, hf->dwell, step.dwell_ns);
-        add_generated(proto_tree_add_uint(tree, hf->entered, a->tvb, 0, 0, step.entered), false);
+        add_number(tree, a->tvb, hf->entered, step.entered);
     }
 }
 
@@ -163,17 +195,16 @@ static void add_end(proto_tree *tree, const struct annotated *a, const struct en
 {
     const struct history_end *end = &a->view->shown.end[index];
     tvbuff_t *tvb = a->tvb;
-    proto_item *item = proto_tree_add_uint(tree, hf->state, tvb, 0, 0, end->state);
-    proto_tree *subtree = proto_item_add_subtree(item, ett);
+    proto_item *item = add_number(tree, tvb, hf->state, end->state);
+    proto_tree *subtree = item ? proto_item_add_subtree(item, ett) : tree;
 
-    add_generated(item, false);
-    add_generated(proto_tree_add_string(subtree, hf->str, tvb, 0, 0, tcp_state_name(end->state)), false);
-    add_generated(proto_tree_add_uint(subtree, hf->previous, tvb, 0, 0, end->previous), false);
-    add_steps(subtree, a, hf, index);
-    proto_item *confirmed = proto_tree_add_boolean(subtree, hf->confirmed, tvb, 0, 0, end->confirmed);
-    add_generated(confirmed, false);
+    add_state_name(subtree, tvb, hf->str, end->state);
+    add_number(subtree, tvb, hf->previous, end->previous);
+    if (wants_steps(subtree, hf))
+        add_steps(subtree, a, hf, index);
+    proto_item *confirmed = add_number(subtree, tvb, hf->confirmed, end->confirmed);
     if (end->since_frame) {
-        add_generated(proto_tree_add_uint(subtree, hf->since, tvb, 0, 0, end->since_frame), false);
+        add_number(subtree, tvb, hf->since, end->since_frame);
         add_time(subtree, tvb, hf->duration, history_elapsed_ns(end->since_ns, a->now_ns));
     }
     if (a->in_words) {
@@ -205,31 +236,36 @@ static bool has_transition(const struct history_view *shown)
     return false;
 }
 
-static proto_item *add_subtree(proto_tree *tree, const struct annotated *a)
+/* The line that all else stands under. */
+static proto_item *add_heading(proto_tree *tree, const struct annotated *a)
 {
-    const struct history_view *shown = &a->view->shown;
-    const unsigned src = a->view->src;
-    tvbuff_t *tvb = a->tvb;
-    proto_item *item = proto_tree_add_item(tree, proto_tcpstate, tvb, 0, 0, ENC_NA);
-    proto_tree *subtree = proto_item_add_subtree(item, ett_tcpstate);
+    proto_item *item = proto_tree_add_item(tree, proto_tcpstate, a->tvb, 0, 0, ENC_NA);
 
     proto_item_set_generated(item);
     if (a->in_words)
         set_headline(item, a);
+    return item;
+}
+
+static void add_fields(proto_tree *subtree, const struct annotated *a)
+{
+    const struct history_view *shown = &a->view->shown;
+    const unsigned src = a->view->src;
+    tvbuff_t *tvb = a->tvb;
+
     add_end(subtree, a, &hf_local, "Local", ett_end[0], a->view->local);
     add_end(subtree, a, &hf_remote, "Remote", ett_end[1], !a->view->local);
     add_role(subtree, tvb, &hf_client, shown->end[shown->client].state);
     add_role(subtree, tvb, &hf_server, shown->end[!shown->client].state);
     add_role(subtree, tvb, &hf_src, shown->end[src].state);
     add_role(subtree, tvb, &hf_dst, shown->end[!src].state);
-    add_generated(proto_tree_add_uint(subtree, hf_local_by, tvb, 0, 0, shown->local_by), false);
-    if (has_transition(shown))
-        add_generated(proto_tree_add_boolean(subtree, hf_transition, tvb, 0, 0, true), false);
+    add_number(subtree, tvb, hf_local_by, shown->local_by);
+    if (is_wanted(subtree, hf_transition) && has_transition(shown))
+        add_number(subtree, tvb, hf_transition, true);
     if (shown->closed_by != TCP_CLOSER_NONE)
-        add_generated(proto_tree_add_uint(subtree, hf_closed_by, tvb, 0, 0, shown->closed_by), false);
+        add_number(subtree, tvb, hf_closed_by, shown->closed_by);
     if (shown->midstream)
-        add_generated(proto_tree_add_boolean(subtree, hf_midstream, tvb, 0, 0, true), false);
-    return item;
+        add_number(subtree, tvb, hf_midstream, true);
 }
 
 bool annotation_is_wanted(proto_tree *tree)
@@ -241,13 +277,20 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
                     const struct tcpfsm_segment *seg)
 {
     const struct annotated a = {
-        .tvb = tvb, .pinfo = pinfo, .view = view, .now_ns = segment_time_ns(pinfo),
+        .tvb = tvb, .pinfo = pinfo, .view = view, .now_ns = segment_time_ns(&pinfo->abs_ts),
         .in_words = tree && ws_tree_is_visible(tree),
     };
     const int64_t stuck_ns = (int64_t)annotation_stuck_after_s * 1000000000;
+    const uint32_t anomalies = anomalies_of(&view->shown, view->src, seg, a.now_ns, stuck_ns);
+    proto_item *item = NULL;
 
-    expert_items_add(pinfo, tree ? add_subtree(tree, &a) : NULL,
-                     anomalies_of(&view->shown, view->src, seg, a.now_ns, stuck_ns));
+    if (tree) {
+        /* Fields of which only the values are wanted need no line above them. */
+        if (a.in_words || anomalies || proto_registrar_get_nth(proto_tcpstate)->ref_type == HF_REF_TYPE_DIRECT)
+            item = add_heading(tree, &a);
+        add_fields(item ? proto_item_add_subtree(item, ett_tcpstate) : tree, &a);
+    }
+    expert_items_add(pinfo, item, anomalies);
 }
 
 /* ------------------------------------------------------------------ registration */

@@ -1,5 +1,9 @@
 /* connection.h
- * From Wireshark's conversation to the machine and its history.
+ * From a segment's addresses and ports to the machine and its history.
+ *
+ * A connection here is what the TCP dissector calls a stream, one incarnation of a pair of sockets. To
+ * ask for its conversation costs more than all the rest, so it is asked only where the answer is not
+ * known: a pair stays in its stream until that dissector begins another one, and it counts them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,12 +11,22 @@
 #define CONNECTION_H
 
 #include "history.h"
+#include "pair.h"
 
-#include <epan/conversation.h>
 #include <epan/packet.h>
 
 /* One connection, as long as the capture file is open. */
 struct connection;
+
+/* A segment before the TCP dissector has seen it. Valid until connection_of_segment() is called with it. */
+struct connection_arrival {
+    struct pair_key key;
+    struct connection *latest; /* the pair's, so far; NULL: none */
+    struct connection *before; /* the one that a new one would follow; NULL: none */
+    unsigned sender;           /* index of the end that sent it, valid with latest */
+    uint32_t streams;          /* first pass: streams that the TCP dissector had begun */
+    uint32_t accounted;        /* first pass: those of them that are known here */
+};
 
 /* The states on one segment, by the roles that are shown. Valid for the call's caller only. */
 struct connection_view {
@@ -22,18 +36,29 @@ struct connection_view {
     uint32_t pair;              /* number of the pair of sockets in this file: the same in all its incarnations */
 };
 
+/* To be called when a capture file is opened. */
+void connection_forget_all(void);
+
 /*
- * On the first pass: moves the machine of the segment's conversation and logs what changed.
- *  conv   the conversation of the segment
- *  before the conversation that the same addresses and ports had before this frame, or NULL:
- *         its last states are those with which a new one begins
- *  pinfo  with the segment's own addresses and ports
+ * To be called before the TCP dissector, once for each segment.
+ *  pinfo  with the segment's own addresses
  */
-void connection_segment(int proto, conversation_t *conv, conversation_t *before, const packet_info *pinfo,
-                        uint8_t layer, const struct tcpfsm_segment *seg);
+void connection_arrives(struct connection_arrival *arrival, packet_info *pinfo, uint16_t srcport, uint16_t dstport);
+
+/*
+ * To be called after it, on every pass, whatever it did. Returns the segment's connection, or NULL.
+ *  pinfo  with the segment's own addresses and ports
+ *  seg    NULL: the TCP dissector refused it
+ */
+struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, uint8_t layer,
+                                         const struct tcpfsm_segment *seg);
+
+/* On the first pass, for each segment in order: moves the connection's machine and logs what changed. */
+void connection_segment(struct connection *c, unsigned sender, const packet_info *pinfo, uint8_t layer,
+                        const struct tcpfsm_segment *seg);
 
 /* On every pass, in any order: what is shown on a segment. Returns false if nothing is known of it. */
-bool connection_view(int proto, conversation_t *conv, const packet_info *pinfo, uint8_t layer,
+bool connection_view(const struct connection *c, unsigned sender, const packet_info *pinfo, uint8_t layer,
                      struct connection_view *view);
 
 /*

@@ -104,7 +104,8 @@ void evidence_of_syn(const struct judgement *j)
         s->has_other_iss = true;
     }
     /* A repeated SYN shows that the SYN,ACK never came. */
-    enter(j, s, TCP_SYN_SENT, anew ? TCP_EV_SND_SYN : TCP_EV_SYN_REPEATED);
+    enter(j, s, TCP_SYN_SENT, !anew ? TCP_EV_SYN_REPEATED
+                              : s->state == TCP_SYN_RCVD ? TCP_EV_SYN_BEFORE_PEERS : TCP_EV_SND_SYN);
     s->confirmed = true;
     if (crossing) {
         s->rcv_nxt = p->syn_pending ? p->iss_other + 1 : p->knows_data_end ? p->data_end : p->iss + 1;
@@ -119,7 +120,8 @@ void evidence_of_syn_ack(const struct judgement *j)
     struct tcpfsm_end *s = j->snd, *p = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
     const bool opened_actively = s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->passive);
-    enum tcp_event event = s->state == TCP_LISTEN ? TCP_EV_RCV_SYN : TCP_EV_SND_SYN_ACK;
+    enum tcp_event event = s->state == TCP_LISTEN ? TCP_EV_RCV_SYN
+        : s->state == TCP_ESTABLISHED && !s->sent_syn_ack ? TCP_EV_SYN_ACK_BEFORE_ACK : TCP_EV_SND_SYN_ACK;
 
     if (s->syn_pending && seg->seq == s->iss_other) /* its SYN crossed the peer's: figure 7 */
         take_pending_syn(s);

@@ -47,67 +47,69 @@ static bool find_restored(const struct history *h, unsigned end, uint8_t state, 
             *since = since_before(h, index, end);
             return true;
         }
+        if (h->entry[index].opened)
+            return false; /* what was before is of another incarnation */
     }
     return false;
 }
 
-static bool shows_the_same(const struct history_entry *a, const struct history_entry *b)
+bool history_shows(const struct history *h, const struct history_note *note, const struct tcpfsm_outcome *out)
 {
-    return a->confirmed0 == b->confirmed0 && a->confirmed1 == b->confirmed1 && a->client == b->client
-        && a->local == b->local && a->local_by == b->local_by && a->midstream == b->midstream
-        && a->closed_by == b->closed_by && !b->opened;
+    if (h->count == 0 || out->opened || out->end[0].count || out->end[1].count)
+        return false;
+    const struct history_entry *last = &h->entry[h->count - 1];
+    return last->confirmed0 == note->confirmed[0] && last->confirmed1 == note->confirmed[1]
+        && last->client == note->client && last->local == note->local && last->local_by == note->local_by
+        && last->midstream == note->midstream && last->closed_by == note->closed_by;
 }
 
-static struct history_entry *append_copy(struct history *h, const struct history_entry *entry)
-{
-    h->entry[h->count] = *entry;
-    return &h->entry[h->count++];
-}
+/* What an entry says of the two ends. */
+struct ends {
+    uint8_t state[2];
+    uint32_t since[2];
+};
 
-static void append_step(struct history *h, struct history_entry *entry, unsigned end, uint8_t state, uint8_t event)
+static void append(struct history *h, const struct history_note *note, const struct ends *ends, bool opened,
+                   unsigned end, uint8_t event)
 {
-    uint32_t since = h->count;
-
-    if (event >= TCP_EV_SYN_REPEATED) /* the first of those that correct */
-        find_restored(h, end, state, &since);
-    if (end) {
-        entry->state1 = state & 0xf;
-        entry->since1 = since & HISTORY_UNSEEN;
-    } else {
-        entry->state0 = state & 0xf;
-        entry->since0 = since & HISTORY_UNSEEN;
-    }
-    entry->end = end & 1;
-    entry->event = event & 0x1f;
-    append_copy(h, entry);
+    h->entry[h->count++] = (struct history_entry){
+        .time_ns = note->time_ns, .frame = note->frame, .layer = note->layer,
+        .since0 = ends->since[0] & HISTORY_UNSEEN, .since1 = ends->since[1] & HISTORY_UNSEEN,
+        .state0 = ends->state[0] & 0xf, .state1 = ends->state[1] & 0xf,
+        .event = event & 0x1f, .end = end & 1, .opened = opened,
+        .confirmed0 = note->confirmed[0] & 1, .confirmed1 = note->confirmed[1] & 1,
+        .client = note->client & 1, .local = note->local & 1, .local_by = note->local_by & 7,
+        .midstream = note->midstream & 1, .closed_by = note->closed_by & 7,
+    };
 }
 
 void history_append(struct history *h, const struct history_note *note, const struct tcpfsm_outcome *out)
 {
-    struct history_entry entry = {
-        .time_ns = note->time_ns, .frame = note->frame, .layer = note->layer,
-        .confirmed0 = note->confirmed[0] & 1, .confirmed1 = note->confirmed[1] & 1,
-        .client = note->client & 1, .local = note->local & 1, .local_by = note->local_by & 7,
-        .midstream = note->midstream & 1, .opened = out->opened, .closed_by = note->closed_by & 7,
-    };
     const uint32_t before = h->count;
 
+    if (history_shows(h, note, out))
+        return;
     if (before == 0) {
         h->initial[0] = out->end[0].previous;
         h->initial[1] = out->end[1].previous;
     }
-    entry.state0 = state_before(h, before, 0) & 0xf;
-    entry.state1 = state_before(h, before, 1) & 0xf;
-    entry.since0 = since_before(h, before, 0) & HISTORY_UNSEEN;
-    entry.since1 = since_before(h, before, 1) & HISTORY_UNSEEN;
+    struct ends ends = {
+        .state = { state_before(h, before, 0), state_before(h, before, 1) },
+        .since = { since_before(h, before, 0), since_before(h, before, 1) },
+    };
     for (unsigned i = 0; i < 2; i++) {
         const unsigned end = note->sender ^ i;
         const struct tcpfsm_change *change = &out->end[end];
-        for (unsigned n = 0; n < change->count; n++)
-            append_step(h, &entry, end, change->state[n], change->event[n]);
+        for (unsigned n = 0; n < change->count; n++) {
+            ends.state[end] = change->state[n];
+            ends.since[end] = h->count;
+            if (change->event[n] >= TCP_EV_SYN_REPEATED) /* the first of those that correct */
+                find_restored(h, end, change->state[n], &ends.since[end]);
+            append(h, note, &ends, out->opened, end, change->event[n]);
+        }
     }
-    if (h->count == before && (before == 0 || !shows_the_same(&h->entry[before - 1], &entry)))
-        append_copy(h, &entry);
+    if (h->count == before)
+        append(h, note, &ends, out->opened, 0, TCP_EV_NONE);
 }
 
 void history_inherit(struct history *h, const struct history *old)
@@ -133,10 +135,10 @@ void history_inherit(struct history *h, const struct history *old)
             taken.since1 = h->count & HISTORY_UNSEEN;
         else
             taken.since0 = h->count & HISTORY_UNSEEN;
-        append_copy(h, &taken);
+        h->entry[h->count++] = taken;
     }
     if (h->count == 0)
-        append_copy(h, &taken);
+        h->entry[h->count++] = taken;
 }
 
 static bool is_after(const struct history_entry *e, uint32_t frame, uint8_t layer)

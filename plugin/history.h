@@ -63,6 +63,9 @@ static inline uint32_t history_entries_of(const struct tcpfsm_outcome *out)
     return steps ? steps : 1;
 }
 
+/* Whether the last entry shows all that anyway, so that there is nothing to write down. note->time_ns is not asked. */
+bool history_shows(const struct history *h, const struct history_note *note, const struct tcpfsm_outcome *out);
+
 /*
  * Writes down what a segment did. Notes come in order of frame and layer; h must have room for
  * history_entries_of(out) more entries.

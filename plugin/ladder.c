@@ -84,7 +84,7 @@ static struct row *row_of(struct view *view, struct ladder_connection *c, const 
     for (uint32_t n = 0; n < shown->count; n++)
         steps = (uint8_t)(steps + history_step(shown, n, &said));
     struct row *row = row_new(view, c, steps);
-    row->time_ns = segment_time_ns(pinfo);
+    row->time_ns = segment_time_ns(&pinfo->abs_ts);
     row->frame = pinfo->num;
     row->of.segment.seq = segment->seg.seq;
     row->of.segment.ack = segment->seg.ack;

@@ -29,18 +29,16 @@ static ws_bool info_column; /* a preference: transitions go to the Info column t
 
 /* ------------------------------------------------------------------ the hook */
 
-/* What tells a segment's conversation. Kept from before the payload is dissected: a tunnel over TCP overwrites it. */
+/* What pinfo says of a segment. Kept from before the payload is dissected: a tunnel over TCP overwrites it. */
 struct endpoints {
-    address src, dst, net_src, net_dst;
+    address src, dst;
     uint32_t srcport, destport;
-    port_type ptype;
     int p2p_dir;
 };
 
 static struct endpoints endpoints_of(const packet_info *pinfo)
 {
-    const struct endpoints e = { pinfo->src, pinfo->dst, pinfo->net_src, pinfo->net_dst,
-                                 pinfo->srcport, pinfo->destport, pinfo->ptype, pinfo->p2p_dir };
+    const struct endpoints e = { pinfo->src, pinfo->dst, pinfo->srcport, pinfo->destport, pinfo->p2p_dir };
     return e;
 }
 
@@ -48,37 +46,33 @@ static void set_endpoints(packet_info *pinfo, const struct endpoints *e)
 {
     pinfo->src = e->src;
     pinfo->dst = e->dst;
-    pinfo->net_src = e->net_src;
-    pinfo->net_dst = e->net_dst;
     pinfo->srcport = e->srcport;
     pinfo->destport = e->destport;
-    pinfo->ptype = e->ptype;
     pinfo->p2p_dir = e->p2p_dir;
+}
+
+static bool has_endpoints(const packet_info *pinfo, const struct endpoints *e)
+{
+    return pinfo->src.data == e->src.data && pinfo->dst.data == e->dst.data && pinfo->src.type == e->src.type
+        && pinfo->dst.type == e->dst.type && pinfo->srcport == e->srcport && pinfo->destport == e->destport
+        && pinfo->p2p_dir == e->p2p_dir;
 }
 
 /* One segment between its arrival from IP and its annotation. */
 struct hooked {
     struct tcpfsm_segment seg;
     struct endpoints endpoints;  /* of the segment */
-    conversation_t *before;      /* first pass, SYN only: the conversation that a new one may replace */
+    struct connection_arrival arrival;
     uint8_t layer;
 };
 
-static void prepare(tvbuff_t *tvb, packet_info *pinfo, struct hooked *h)
+static void prepare(packet_info *pinfo, struct hooked *h, const struct segment_ports *ports)
 {
-    const struct endpoints outer = endpoints_of(pinfo);
-
-    h->endpoints = outer;
-    h->endpoints.srcport = tvb_get_ntohs(tvb, 0);
-    h->endpoints.destport = tvb_get_ntohs(tvb, 2);
-    h->endpoints.ptype = PT_TCP;
+    h->endpoints = endpoints_of(pinfo);
+    h->endpoints.srcport = ports->src;
+    h->endpoints.destport = ports->dst;
     h->layer = pinfo->curr_layer_num;
-    h->before = NULL;
-    if (!pinfo->fd->visited && (h->seg.flags & TCP_SYN)) {
-        set_endpoints(pinfo, &h->endpoints);
-        h->before = ws_find_tcp_conversation(pinfo);
-        set_endpoints(pinfo, &outer);
-    }
+    connection_arrives(&h->arrival, pinfo, ports->src, ports->dst);
 }
 
 static void tell_listeners(packet_info *pinfo, const struct hooked *h, const struct connection_view *view)
@@ -92,46 +86,63 @@ static void tell_listeners(packet_info *pinfo, const struct hooked *h, const str
     tap_queue_packet(tap_tcpstate, pinfo, said);
 }
 
-static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const struct hooked *h)
+static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const struct hooked *h,
+                     const struct connection *c)
 {
-    const struct endpoints inner = endpoints_of(pinfo);
+    const bool wanted = annotation_is_wanted(tree), tapped = have_tap_listener(tap_tcpstate);
+    const bool in_info = info_column && pinfo->cinfo && col_get_writable(pinfo->cinfo, COL_INFO);
+    struct connection_view view;
 
-    set_endpoints(pinfo, &h->endpoints);
-    conversation_t *conv = ws_find_tcp_conversation(pinfo);
-    if (conv) {
-        if (!pinfo->fd->visited)
-            connection_segment(proto_tcpstate, conv, h->before, pinfo, h->layer, &h->seg);
-        struct connection_view view;
-        const bool wanted = annotation_is_wanted(tree), tapped = have_tap_listener(tap_tcpstate);
-        const bool in_info = info_column && pinfo->cinfo && col_get_writable(pinfo->cinfo, COL_INFO);
-        if ((wanted || tapped || in_info) && connection_view(proto_tcpstate, conv, pinfo, h->layer, &view)) {
-            if (wanted)
-                annotation_add(tree, tvb, pinfo, &view, &h->seg);
-            if (in_info)
-                annotation_info_column(pinfo, &view);
-            if (tapped)
-                tell_listeners(pinfo, h, &view);
-        }
+    if (!(wanted || tapped || in_info) || !connection_view(c, h->arrival.sender, pinfo, h->layer, &view))
+        return;
+    if (wanted)
+        annotation_add(tree, tvb, pinfo, &view, &h->seg);
+    if (in_info)
+        annotation_info_column(pinfo, &view);
+    if (tapped)
+        tell_listeners(pinfo, h, &view);
+}
+
+static void follow(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
+{
+    struct connection *c = connection_of_segment(&h->arrival, pinfo, h->layer, refused ? NULL : &h->seg);
+
+    if (!c)
+        return;
+    if (!pinfo->fd->visited)
+        connection_segment(c, h->arrival.sender, pinfo, h->layer, &h->seg);
+    annotate(tvb, pinfo, tree, h, c);
+}
+
+/* The TCP dissector is done with the segment, or has refused it. */
+static void conclude(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
+{
+    if (has_endpoints(pinfo, &h->endpoints)) {
+        follow(tvb, pinfo, tree, h, refused);
+        return;
     }
+    const struct endpoints inner = endpoints_of(pinfo);
+    set_endpoints(pinfo, &h->endpoints);
+    follow(tvb, pinfo, tree, h, refused);
     set_endpoints(pinfo, &inner);
 }
 
 static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
     struct hooked h;
+    struct segment_ports ports;
     volatile int dissected = 1; /* stays so where TCP throws, on a truncated packet: annotated all the same */
 
     /* Switched off by the user; quoted in an ICMP error, and so no segment of its own; not whole. */
-    if (!proto_is_protocol_enabled(protocol) || pinfo->flags.in_error_pkt || !segment_read(tvb, pinfo, &h.seg))
+    if (!proto_is_protocol_enabled(protocol) || pinfo->flags.in_error_pkt || !segment_read(tvb, pinfo, &h.seg, &ports))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
 
-    prepare(tvb, pinfo, &h);
+    prepare(pinfo, &h, &ports);
     TRY {
         dissected = call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
     }
     FINALLY {
-        if (dissected > 0) /* 0: the user has disabled TCP */
-            annotate(tvb, pinfo, tree, &h);
+        conclude(tvb, pinfo, tree, &h, dissected <= 0); /* 0: the user has disabled TCP */
     }
     ENDTRY;
     return dissected;
@@ -174,6 +185,7 @@ void proto_register_tcpstate(void)
 {
     proto_tcpstate = proto_register_protocol("TCP State", "TCP State", "tcpstate");
     tap_tcpstate = register_tap("tcpstate");
+    register_init_routine(connection_forget_all);
     annotation_register(proto_tcpstate);
     register_preferences();
     statistics_register();

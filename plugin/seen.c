@@ -15,7 +15,7 @@ struct incarnation {
 };
 
 /* Where the latest segment of a pair of sockets stood. */
-struct pair {
+struct sockets {
     const struct history *history;
     uint32_t opening; /* index of the first entry of the present incarnation */
     uint32_t next;    /* index of the entry after those that were looked at */
@@ -24,7 +24,7 @@ struct pair {
 
 struct seen {
     wmem_allocator_t *pool; /* of everything below; NULL: nothing was seen */
-    wmem_map_t *pairs;      /* struct pair, by number of the pair */
+    wmem_map_t *pairs;      /* struct sockets, by number of the pair */
     wmem_array_t *incarnations;
     unsigned at_close;      /* callback of the file's scope */
 };
@@ -68,7 +68,7 @@ uint32_t seen_count(const struct seen *s)
     return s->pool ? wmem_array_get_count(s->incarnations) : 0;
 }
 
-static void add_incarnation(struct seen *s, struct pair *pair, const struct tcpstate_tap *said)
+static void add_incarnation(struct seen *s, struct sockets *pair, const struct tcpstate_tap *said)
 {
     const unsigned src = said->view.src;
     struct incarnation i = { .history = pair->history, .first = pair->opening };
@@ -82,7 +82,7 @@ static void add_incarnation(struct seen *s, struct pair *pair, const struct tcps
 }
 
 /* Follows the openings in the pair's history up to the segment; returns whether it crossed one. */
-static bool crosses_opening(struct pair *pair, uint32_t end)
+static bool crosses_opening(struct sockets *pair, uint32_t end)
 {
     bool crosses = false;
     uint32_t n = pair->next;
@@ -102,10 +102,10 @@ uint32_t seen_note(struct seen *s, const struct tcpstate_tap *said, bool *moved)
 
     if (!s->pool)
         begin(s);
-    struct pair *pair = (struct pair *)wmem_map_lookup(s->pairs, GUINT_TO_POINTER(said->view.pair));
+    struct sockets *pair = (struct sockets *)wmem_map_lookup(s->pairs, GUINT_TO_POINTER(said->view.pair));
     const bool first = !pair;
     if (first) {
-        pair = wmem_new0(s->pool, struct pair);
+        pair = wmem_new0(s->pool, struct sockets);
         wmem_map_insert(s->pairs, GUINT_TO_POINTER(said->view.pair), pair);
     }
     *moved = pair->history != shown->history;

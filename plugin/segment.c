@@ -16,11 +16,28 @@ enum {
     OPTION_FAST_OPEN = 34, /* RFC 7413 section 4.1.1 */
 };
 
-/* Reads options up to `end`, as far as they are well formed. */
-static void read_options(tvbuff_t *tvb, int end, struct tcpfsm_segment *seg)
+/* Numbers in network order. */
+static uint16_t number16(const uint8_t *at)
 {
-    for (int at = HEADER_MIN; at < end;) {
-        const uint8_t kind = tvb_get_uint8(tvb, at);
+    uint16_t number;
+
+    memcpy(&number, at, sizeof number);
+    return GUINT16_FROM_BE(number);
+}
+
+static uint32_t number32(const uint8_t *at)
+{
+    uint32_t number;
+
+    memcpy(&number, at, sizeof number);
+    return GUINT32_FROM_BE(number);
+}
+
+/* Reads options up to `end`, as far as they are well formed. */
+static void read_options(const uint8_t *header, unsigned end, struct tcpfsm_segment *seg)
+{
+    for (unsigned at = HEADER_MIN; at < end;) {
+        const uint8_t kind = header[at];
         if (kind == OPTION_END)
             return;
         if (kind == OPTION_NOP) {
@@ -29,15 +46,15 @@ static void read_options(tvbuff_t *tvb, int end, struct tcpfsm_segment *seg)
         }
         if (at + 2 > end)
             return;
-        const uint8_t length = tvb_get_uint8(tvb, at + 1);
+        const uint8_t length = header[at + 1], *value = header + at + 2;
         if (length < 2 || at + length > end)
             return;
         if (kind == OPTION_MSS && length == 4) {
-            seg->mss = tvb_get_ntohs(tvb, at + 2);
+            seg->mss = number16(value);
         } else if (kind == OPTION_WSCALE && length == 3) {
-            seg->wscale = tvb_get_uint8(tvb, at + 2);
+            seg->wscale = *value;
         } else if (kind == OPTION_TIMESTAMPS && length == 10) {
-            seg->tsval = tvb_get_ntohl(tvb, at + 2);
+            seg->tsval = number32(value);
             seg->has_tsval = true;
         } else if (kind == OPTION_FAST_OPEN && length > 2) { /* without a cookie it only asks for one */
             seg->fast_open = true;
@@ -46,10 +63,10 @@ static void read_options(tvbuff_t *tvb, int end, struct tcpfsm_segment *seg)
     }
 }
 
-int64_t segment_time_ns(const packet_info *pinfo)
+int64_t segment_time_ns(const nstime_t *time)
 {
     const int64_t second_ns = 1000000000, most_s = INT64_MAX / second_ns - 1;
-    int64_t secs = pinfo->abs_ts.secs, nsecs = pinfo->abs_ts.nsecs;
+    int64_t secs = time->secs, nsecs = time->nsecs;
 
     if (secs > most_s || secs < -most_s) {
         secs = secs > 0 ? most_s : -most_s;
@@ -58,27 +75,31 @@ int64_t segment_time_ns(const packet_info *pinfo)
     return secs * second_ns + nsecs;
 }
 
-bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment *seg)
+bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment *seg, struct segment_ports *ports)
 {
-    const int captured = (int)tvb_captured_length(tvb);
+    const unsigned captured = tvb_captured_length(tvb);
 
     if (pinfo->fragmented || captured < HEADER_MIN)
         return false;
-    const int header = (tvb_get_uint8(tvb, 12) >> 4) * 4;
-    const int reported = (int)tvb_reported_length(tvb);
-    if (header < HEADER_MIN || header > reported)
+    const uint8_t *header = tvb_get_ptr(tvb, 0, HEADER_MIN);
+    const unsigned length = (header[12] >> 4) * 4u, reported = tvb_reported_length(tvb);
+    if (length < HEADER_MIN || length > reported)
         return false;
 
+    ports->src = number16(header);
+    ports->dst = number16(header + 2);
     *seg = (struct tcpfsm_segment){
-        .time_us = segment_time_ns(pinfo) / 1000,
-        .seq = tvb_get_ntohl(tvb, 4),
-        .ack = tvb_get_ntohl(tvb, 8),
-        .flags = tvb_get_uint8(tvb, 13),
-        .window = tvb_get_ntohs(tvb, 14),
-        .len = (uint32_t)(reported - header),
+        .time_us = segment_time_ns(&pinfo->abs_ts) / 1000,
+        .seq = number32(header + 4),
+        .ack = number32(header + 8),
+        .flags = header[13],
+        .window = number16(header + 14),
+        .len = reported - length,
         .wscale = TCPFSM_NO_WSCALE,
     };
-    if (seg->flags & (TCP_SYN | TCP_FIN))
-        read_options(tvb, header < captured ? header : captured, seg);
+    if (seg->flags & (TCP_SYN | TCP_FIN)) {
+        const unsigned end = length < captured ? length : captured;
+        read_options(tvb_get_ptr(tvb, 0, (int)end), end, seg);
+    }
     return true;
 }

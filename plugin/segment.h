@@ -10,13 +10,17 @@
 
 #include <epan/packet.h>
 
-/*
- * Reads the TCP header at the start of tvb. Returns false, and leaves seg alone, where it is no whole
- * segment: fewer than 20 octets of header captured, a header length that cannot be, a fragment.
- */
-bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment *seg);
+struct segment_ports {
+    uint16_t src, dst;
+};
 
-/* When the frame was captured, nanoseconds since 1970; times too far off for that are brought to its ends. */
-int64_t segment_time_ns(const packet_info *pinfo);
+/*
+ * Reads the TCP header at the start of tvb. Returns false, and leaves seg and ports alone, where it is no
+ * whole segment: fewer than 20 octets of header captured, a header length that cannot be, a fragment.
+ */
+bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment *seg, struct segment_ports *ports);
+
+/* A frame's time, pinfo->abs_ts, as nanoseconds since 1970; times too far off for that are brought to its ends. */
+int64_t segment_time_ns(const nstime_t *time);
 
 #endif

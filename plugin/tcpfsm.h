@@ -64,6 +64,7 @@ struct tcpfsm_range {
  * what it has been sent. Each number is valid only where the flag beside it is set.
  */
 struct tcpfsm_end {
+    int64_t  since_us;     /* in CLOSING, TIME_WAIT: when that began; CLOSED by a RST: when that was captured */
     /* as a sender */
     uint32_t iss;          /* knows_iss: initial sequence number */
     uint32_t iss_other;    /* has_other_iss: that of another SYN, not yet acknowledged either */
@@ -79,12 +80,11 @@ struct tcpfsm_end {
     uint32_t last_ack;     /* has_acked: latest acknowledgement it sent */
     uint32_t rcv_edge;     /* has_acked: right edge of the widest window it offered */
     struct tcpfsm_range held[TCPFSM_HELD_MAX];
-    int64_t  since_us;     /* in CLOSING, TIME_WAIT: when that began; CLOSED by a RST: when that was captured */
     uint16_t mss;          /* option of its SYN, 0: unknown */
     uint8_t  wscale;       /* option of its SYN, TCPFSM_NO_WSCALE: none */
-    uint8_t  state;        /* enum tcp_state */
-    uint8_t  live;         /* last state before one that was only assumed to end it; CLOSED: none */
-    uint8_t  held_count;
+    uint8_t  state : 4;    /* enum tcp_state */
+    uint8_t  live : 4;     /* last state before one that was only assumed to end it; CLOSED: none */
+    uint8_t  held_count : 2;
 
     bool confirmed : 1;        /* its own latest segment proves the state */
     bool captured : 1;         /* at least one segment of it was captured in this incarnation */

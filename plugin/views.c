@@ -93,7 +93,7 @@ void view_register(struct view_kind *kind)
 /* ------------------------------------------------------------------ connections */
 
 /* What is remembered of a pair of sockets: its present incarnation, and how far its history was read. */
-struct pair {
+struct sockets {
     struct view_connection *connection;
     const struct history *history;
     uint32_t read; /* entries of it */
@@ -103,7 +103,7 @@ struct pair {
  * Reads the entries that the pair's history has got since it was last looked at, up to the segment's own.
  * Returns the latest that began an incarnation, or NULL.
  */
-static const struct history_entry *read_on(struct pair *pair, const struct history_view *shown)
+static const struct history_entry *read_on(struct sockets *pair, const struct history_view *shown)
 {
     const struct history_entry *opened = NULL;
 
@@ -156,10 +156,10 @@ struct view_connection *view_connection_of(struct view *view, const packet_info 
 {
     const struct history_view *shown = &segment->view.shown;
     const void *key = GUINT_TO_POINTER(segment->view.pair + 1);
-    struct pair *pair = (struct pair *)wmem_map_lookup(view->pairs, key);
+    struct sockets *pair = (struct sockets *)wmem_map_lookup(view->pairs, key);
 
     if (!pair) {
-        pair = wmem_new0(view->pool, struct pair);
+        pair = wmem_new0(view->pool, struct sockets);
         wmem_map_insert(view->pairs, key, pair);
     }
     const struct history_entry *opened = read_on(pair, shown);

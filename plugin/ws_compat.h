@@ -12,6 +12,7 @@
 
 #include <epan/conversation.h>
 #include <epan/packet.h>
+#include <epan/prefs.h>
 #include <epan/proto.h>
 #include <epan/stat_tap_ui.h>
 #include <epan/tap.h>
@@ -105,5 +106,18 @@ WS_DLL_PUBLIC void register_seq_analysis(const char *name, const char *title, co
                                          unsigned tap_flags, tap_packet_cb packet);
 WS_DLL_PUBLIC struct ws_flow_item *sequence_analysis_create_sai_with_addresses(packet_info *pinfo,
                                                                                struct ws_flow *flow);
+
+/*
+ * Whether addresses and ports alone tell a conversation: in newer series a preference may add interface,
+ * MAC addresses and VLAN.
+ */
+static inline bool ws_conversations_by_address(void)
+{
+#if WS_AT_LEAST(4, 4)
+    return prefs.conversation_deinterlacing_key == 0;
+#else
+    return true;
+#endif
+}
 
 #endif

@@ -174,6 +174,11 @@ class Tshark:
             raise Failure(f"stderr of {command} is not {expect_stderr!r}:\n{stderr}")
         return Output(done.stdout.decode(), stderr, done.returncode)
 
+    def start(self, arguments, under=(), **options):
+        """Start tshark by itself, under a program such as valgrind if given; return its Popen."""
+        return subprocess.Popen([*_as_nobody(), *under, self._tshark, *arguments],
+                                env=self._environment, cwd=self._home, **options)
+
     def fields(self, capture, names, arguments=()):
         """The values of fields, a list of frames, each a list of strings in names' order."""
         wanted = [word for name in names for word in ("-e", name)]

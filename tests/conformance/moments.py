@@ -14,24 +14,8 @@ From since and time stamps alone tests/regress/run.py computes duration and dwel
 from typing import NamedTuple
 
 import judge
+from figure5 import ARCS, leads_along
 from frames import FIN
-
-# RFC 9293 figure 5 and section 3.10.7: the arcs, and what leads along each.
-_ARCS = {
-    ("CLOSED", "SYN_SENT"): ("snd SYN",), ("LISTEN", "SYN_SENT"): ("snd SYN",),
-    ("TIME_WAIT", "SYN_SENT"): ("snd SYN",),
-    ("CLOSED", "SYN_RCVD"): ("rcv SYN",), ("LISTEN", "SYN_RCVD"): ("rcv SYN",),
-    ("TIME_WAIT", "SYN_RCVD"): ("rcv SYN",),
-    ("SYN_SENT", "SYN_RCVD"): ("rcv SYN", "snd SYN,ACK"),
-    ("SYN_SENT", "ESTABLISHED"): ("rcv SYN,ACK",), ("SYN_RCVD", "ESTABLISHED"): ("rcv ACK of SYN",),
-    ("SYN_RCVD", "FIN_WAIT_1"): ("snd FIN",), ("ESTABLISHED", "FIN_WAIT_1"): ("snd FIN",),
-    ("SYN_RCVD", "CLOSE_WAIT"): ("rcv FIN",), ("ESTABLISHED", "CLOSE_WAIT"): ("rcv FIN",),
-    ("FIN_WAIT_1", "FIN_WAIT_2"): ("rcv ACK of FIN",), ("FIN_WAIT_1", "CLOSING"): ("rcv FIN",),
-    ("FIN_WAIT_1", "TIME_WAIT"): ("rcv FIN and ACK of FIN",), ("FIN_WAIT_2", "TIME_WAIT"): ("rcv FIN",),
-    ("CLOSING", "TIME_WAIT"): ("rcv ACK of FIN",), ("CLOSE_WAIT", "LAST_ACK"): ("snd FIN",),
-    ("LAST_ACK", "CLOSED"): ("rcv ACK of FIN",), ("TIME_WAIT", "CLOSED"): ("2MSL timeout",),
-}
-_RESETS = ("rcv RST", "snd RST")  # along any arc to CLOSED, or from SYN_RCVD back to LISTEN
 
 class Moment(NamedTuple):
     """The plugin's word on when, or why, and the kernel's."""
@@ -93,12 +77,10 @@ def _why_unknowable(view, begun, entered_s, verdicts):
     return judge.WRONG
 
 
-def _why_other_arc(view, frame, step, before):
+def _why_other_arc(view, before):
     """The same on a transition that is not the kernel's. before: the verdict on the state left."""
     if len({frame.sender for frame in view.frames}) == 1:
         return "one direction captured"
-    if step.event == "snd SYN" and any(start_s <= frame.time_s for start_s, _ in view.unsaid_deaths_s):
-        return "ended without a segment"
     return judge.WRONG if before == judge.RIGHT else before
 
 
@@ -111,10 +93,8 @@ def judge_events(view, claims):
         if after != judge.RIGHT:
             continue
         for step in frame.steps[view.host]:
-            arc = (step.left, step.entered)
-            by_reset = step.event in _RESETS and step.entered in ("CLOSED", "LISTEN")
-            fits = by_reset or step.event in _ARCS.get(arc, ())
-            verdict = judge.RIGHT if fits else _why_other_arc(view, frame, step, before)
+            fits = leads_along(step.event, step.left, step.entered)
+            verdict = judge.RIGHT if fits else _why_other_arc(view, before)
             moments.append(Moment(frame.number, view.host, f"{step.left} to {step.entered}, {step.event}",
-                                  " or ".join(_ARCS.get(arc, ("no such arc",))), verdict))
+                                  " or ".join(ARCS.get((step.left, step.entered), ("no such arc",))), verdict))
     return moments

@@ -347,8 +347,7 @@ class Diagram(Views):
         for layer in self.layers(capture):
             for role, end in ENDS.items():
                 for step in layer.steps.get(end, []):
-                    event = re.sub(r"^Event: (.*) \(\d+\)$", r"\1", step["text"])
-                    ways[role].add(layer.frame, event, NAME[step["left"]], NAME[step["entered"]])
+                    ways[role].add(layer.frame, run.event_name(step), NAME[step["left"]], NAME[step["entered"]])
                 if layer.shown[f"{end}.confirmed"] and ways[role].steps:
                     ways[role].steps[-1]["proved"] = True
         return ways

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one run of tshark costs: instructions, time, memory. Used by run.py and guard.py."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent))
+
+import captures  # noqa: E402
+from tshark import Failure, Tshark  # noqa: E402
+
+# Two lengths of a capture: what the longer costs more is free of start-up.
+SHORT_RUN, LONG_RUN = 2000, 12000
+
+STATE_FIELDS = ("local", "remote", "local.str", "remote.str", "local.since", "local.duration")
+TCP_FIELDS = ("srcport", "dstport", "seq", "ack", "len", "stream")
+TRANSUM_FIELDS = ("status", "firstreq", "firstrsp", "lastrsp", "art", "st")
+
+
+def output_of(protocol, names):
+    """The arguments that print fields of a protocol."""
+    return ["-T", "fields", *(word for name in names for word in ("-e", f"{protocol}.{name}"))]
+
+
+class Use(NamedTuple):
+    """One way to use tshark: its arguments, by whether a plugin's own fields are meant."""
+    what: str
+    stock: list       # of the same kind without the plugin, to compare with
+    tcpstate: list
+    transum: list
+    lua: list
+
+
+_NONE = ["-Y", "tcp.port==1"]
+USES = {
+    "plain": Use("plain", [], [], [], []),
+    "other filter": Use("-Y tcp.port==1", _NONE, _NONE, _NONE, _NONE),
+    "own filter": Use("-Y on an own field", _NONE, ["-Y", "tcpstate.remote==CLOSING"],
+                      ["-Y", "transum.status==\"x\""], ["-Y", "one_state.state==\"x\""]),
+    "fields": Use("-T fields, six", output_of("tcp", TCP_FIELDS), output_of("tcpstate", STATE_FIELDS),
+                  output_of("transum", TRANSUM_FIELDS),
+                  [*output_of("tcp", TCP_FIELDS[:5]), "-e", "one_state.state"]),
+}
+
+
+class Transum(Tshark):
+    """The stock TRANSUM plugin, switched on, in the place of ours."""
+
+    def _install_plugin(self):
+        said = subprocess.run([self._tshark, "-G", "folders"], text=True, capture_output=True, check=True,
+                              timeout=60).stdout
+        installed = re.search(r"^Global Plugins:\s*(\S+)", said, re.MULTILINE)
+        plugin = Path(installed[1], "epan", "transum.so") if installed else Path("no plugins")
+        if not plugin.is_file():
+            raise Failure(f"no TRANSUM here: {plugin}")
+        folder = self._home / ".local/lib/wireshark/plugins" / self.series / "epan"
+        folder.mkdir(parents=True)
+        shutil.copy(plugin, folder)
+
+
+PROGRAMS = {
+    "stock": (lambda: Tshark(stock=True), []),
+    "tcpstate": (Tshark, []),
+    "transum": (Transum, ["--enable-protocol", "transum"]),
+    "lua": (lambda: Tshark(stock=True), ["-X", f"lua_script:{HERE / 'one_state.lua'}"]),
+}
+
+
+class Captures:
+    """A folder with generated captures, each made when it is first asked for."""
+
+    def __enter__(self):
+        self._folder = Path(tempfile.mkdtemp(prefix="tcpstate-bench-"))
+        self._folder.chmod(0o755)
+        return self
+
+    def __exit__(self, *unused):
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def path(self, kind, packets):
+        path = self._folder / f"{kind}-{packets}.pcap"
+        if not path.exists():
+            made = path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
+            captures.write(kind, packets, made)
+            made.chmod(0o644)
+            made.rename(path)
+        return path
+
+
+class Cost(NamedTuple):
+    """Of one run."""
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+
+
+def run(program, use, path):
+    """Run tshark on a capture; return its Cost."""
+    make, options = PROGRAMS[program]
+    arguments = [*options, "-r", str(path), *getattr(USES[use], program)]
+    with make() as tshark:
+        begun = time.monotonic()
+        process = tshark.start(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall_s = time.monotonic() - begun
+    if process.returncode != 0:
+        raise Failure(f"exit status {process.returncode} of {arguments}")
+    return Cost(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+
+
+def instructions(program, use, path):
+    """How many instructions tshark takes to read a capture, start-up included."""
+    make, options = PROGRAMS[program]
+    arguments = [*options, "-r", str(path), *getattr(USES[use], program)]
+    with make() as tshark:
+        process = tshark.start(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True,
+                               under=["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        said = process.communicate()[1]
+    found = re.search(r"Collected : (\d+)", said)
+    if process.returncode != 0 or not found:
+        raise Failure(f"callgrind failed on {arguments}:\n{said}")
+    return int(found[1])
+
+
+def per_packet(program, use, kind, made, lengths=(SHORT_RUN, LONG_RUN)):
+    """Instructions per packet of a kind of capture, start-up taken off."""
+    few, many = (instructions(program, use, made.path(kind, packets)) for packets in lengths)
+    return (many - few) / (lengths[1] - lengths[0])
