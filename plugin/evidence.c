@@ -1,6 +1,6 @@
 /* evidence.c
  * What an endpoint sends proves the state it was in; where that contradicts what was assumed of
- * it, the proof wins. A state is confirmed here, or nowhere.
+ * it, the proof wins. A state is confirmed here and in evidence_rst.c, or nowhere.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -92,7 +92,6 @@ void evidence_of_syn(const struct judgement *j)
     }
     if (anew) {
         seq_begin(s, seg);
-        s->passive = false;
         s->live = TCP_CLOSED;
         crossing = p->state == TCP_SYN_SENT && p->knows_iss;
         if (!crossing) /* else the first to open remains the client */
@@ -103,6 +102,7 @@ void evidence_of_syn(const struct judgement *j)
         s->iss_other = seg->seq;
         s->has_other_iss = true;
     }
+    s->passive = false;
     /* A repeated SYN shows that the SYN,ACK never came. */
     enter(j, s, TCP_SYN_SENT, !anew ? TCP_EV_SYN_REPEATED
                               : s->state == TCP_SYN_RCVD ? TCP_EV_SYN_BEFORE_PEERS : TCP_EV_SND_SYN);
@@ -152,60 +152,6 @@ void evidence_of_syn_ack(const struct judgement *j)
     /* A repeated SYN,ACK shows that the handshake's last ACK never came. */
     enter(j, s, TCP_SYN_RCVD, event);
     s->confirmed = true;
-}
-
-/* The form of reset with which LISTEN, SYN_SENT and SYN_RCVD refuse a segment (RFC 9293 section 3.10.7). */
-static bool is_refusal(const struct judgement *j)
-{
-    return !has(j->seg, TCP_ACK) && j->rcv->has_acked && j->seg->seq == j->rcv->last_ack;
-}
-
-/* The number is one with which this end would send a reset: its next one, or one the peer still waits for. */
-static bool is_own_number(const struct judgement *j)
-{
-    const struct tcpfsm_end *s = j->snd, *p = j->rcv;
-    const uint32_t seq = j->seg->seq;
-
-    if (p->has_acked && (seq == p->last_ack || seq_lt(seq, p->rcv_acked - 1)))
-        return seq == p->last_ack;
-    return !s->knows_snd_nxt || seq_le(seq, s->snd_nxt);
-}
-
-/*
- * RST: CLOSED (RFC 9293 section 3.9.1.5), unless it refuses a segment on behalf of a socket that
- * stays where it is. Real stacks discard an aborted connection at once.
- */
-void evidence_of_rst(const struct judgement *j)
-{
-    struct tcpfsm_end *s = j->snd, *p = j->rcv;
-    bool stays;
-
-    switch (s->state) {
-    case TCP_CLOSED:
-    case TCP_LISTEN:
-        return;
-    case TCP_SYN_SENT:
-        stays = is_refusal(j); /* figures 8 and 9 */
-        break;
-    case TCP_SYN_RCVD:
-        stays = s->sent_syn_ack && is_refusal(j) && !acks_syn_of(s, p->last_ack);
-        break;
-    default:
-        if (seq_beyond_window(p, j->seg->seq))
-            return; /* no stack resets with such a number: a stray, or forged */
-        stays = false;
-        break;
-    }
-    if (stays) {
-        s->confirmed = false;
-        return;
-    }
-    /* An acceptable SYN,ACK is refused only where there is no socket: a scanner's, a passive one (figure 11). */
-    const bool never_opened = s->knows_iss && !s->synchronized && !s->passive && is_refusal(j);
-    enter_closed(j, s, TCP_CLOSED, TCP_EV_SND_RST);
-    s->sent_rst = true;
-    s->fin_asks = false;
-    s->confirmed = is_own_number(j) && !never_opened;
 }
 
 /* The segment holds a number, or is a repeated FIN, that was never captured of its sender before. */
@@ -302,7 +248,8 @@ static bool could_be_syn_rcvd(const struct judgement *j)
 {
     const struct tcpfsm_end *s = j->snd, *p = j->rcv;
     const struct tcpfsm_segment *seg = j->seg;
-    const bool opened_by_syn = s->sent_syn_ack || (p->knows_iss && !p->passive);
+    const bool opened_by_syn = s->sent_syn_ack
+        || (p->knows_iss && (!p->passive || (p->captured && !p->sent_syn_ack)));
 
     return opened_by_syn && !has(seg, TCP_FIN) && !acks_more_than_syn(j) && (seg->len == 0 || fast_open_server(j));
 }
@@ -322,13 +269,16 @@ static bool evidence_of_opening(const struct judgement *j)
         if (s->has_other_iss && seg->seq == s->iss_other + 1)
             choose_iss(s, s->iss_other);
         /* Only a SYN,ACK draws an ACK with this number: the capture lacks it, so what is known of the peer is older. */
-        if (p->state == TCP_SYN_RCVD && p->passive && !p->sent_syn_ack && seg->seq == s->iss + 1)
+        if (p->state == TCP_SYN_RCVD && p->passive && !p->sent_syn_ack && seg->seq == s->iss + 1
+            && !(p->knows_iss && seg->ack == p->iss + 1))
             seq_forget_sent(p);
         if (p->knows_iss && p->captured && !acks_syn_of(p, seg->ack)
             && !(p->has_other_iss && seg->ack == p->iss_other + 1))
             return false;
         learn_peer_syn(j);
         enter(j, s, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK); /* captured out of order, or not at all */
+        if (could_be_syn_rcvd(j))
+            return false; /* the SYNs crossed, and its own was captured late */
         break;
     case TCP_SYN_RCVD:
         if (keeps_old_connection(j)) {
@@ -336,6 +286,8 @@ static bool evidence_of_opening(const struct judgement *j)
             s->live = TCP_CLOSED;
             break;
         }
+        if (s->passive && !s->sent_syn_ack && s->captured)
+            seq_forget_sent(s); /* the capture lacks its SYN,ACK: what is known of it is of an older incarnation */
         if (could_be_syn_rcvd(j)) {
             s->confirmed = s->sent_syn_ack && j->m->fast_open_data && seg->len > 0;
             return false;
@@ -624,6 +576,9 @@ void evidence_of_ack(const struct judgement *j)
         s->confirmed = false; /* most likely it was in flight when it closed; but it did speak */
         return;
     }
+    /* It acknowledges a SYN of a new connection, but as far as the capture tells it is in the old one. */
+    doubtful |= s->synchronized && is_synchronized((enum tcp_state)s->state) && j->rcv->state == TCP_SYN_SENT
+        && acks_latest_syn_of(j->rcv, j->seg->ack);
     evidence_of_living(j);
     if (doubtful)
         s->confirmed = false;

@@ -106,6 +106,7 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
     if (seg->flags & TCP_ACK) {
         const uint32_t edge = seg->ack + window_of(e, peer, seg, WSCALE_MAX);
         note_ack_of_fin(e, peer, seg);
+        e->covered_peer_fin |= acks_fin_of(peer, seg->ack);
         e->rcv_edge = e->has_acked ? seq_max(e->rcv_edge, edge) : edge;
         e->rcv_acked = e->has_acked ? seq_max(e->rcv_acked, seg->ack) : seg->ack;
         e->last_ack = seg->ack;

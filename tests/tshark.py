@@ -30,9 +30,9 @@ from typing import NamedTuple
 NOBODY = 65534
 TIME_LIMIT_S = 60
 
-# Variables that a build with sanitizers needs and that change nothing else.
+# Variables that a build with sanitizers, or a check of memory, needs and that change nothing else.
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "ASAN_OPTIONS", "LSAN_OPTIONS",
-              "UBSAN_OPTIONS")
+              "UBSAN_OPTIONS", "WIRESHARK_DEBUG_WMEM_OVERRIDE", "G_SLICE")
 
 
 class Failure(AssertionError):
@@ -150,7 +150,7 @@ class Tshark:
                 self._copies[capture] = copy
             return self._copies[capture]
 
-    def run(self, arguments, capture=None, expect_stderr=None, refuses=False):
+    def run(self, arguments, capture=None, expect_stderr=None, refuses=False, limit_s=TIME_LIMIT_S):
         """Run tshark with arguments, on capture if given; return its Output.
 
         Fails on an exit status other than 0 (or, with refuses, other than an error's), and on
@@ -161,9 +161,9 @@ class Tshark:
         try:
             done = subprocess.run(_as_nobody() + command, env=self._environment,
                                   stdin=subprocess.DEVNULL, capture_output=True,
-                                  cwd=self._home, timeout=TIME_LIMIT_S)
+                                  cwd=self._home, timeout=limit_s)
         except subprocess.TimeoutExpired:
-            raise Failure(f"still running after {TIME_LIMIT_S} s: {command}") from None
+            raise Failure(f"still running after {limit_s} s: {command}") from None
         stderr = "".join(line for line in done.stderr.decode(errors="replace").splitlines(True)
                          if line not in self._usual)
         if done.returncode < 0 or (done.returncode != 0) != refuses:

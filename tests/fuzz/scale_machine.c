@@ -1,0 +1,138 @@
+/* scale_machine.c
+ * The machine and its history under hostile numbers: what it prints is compared for N and 2N by scale.py.
+ *
+ * usage: scale_machine WHAT N
+ *     transitions  one connection with N transitions or more, each looked up afterwards, in no order
+ *     storm        the same pair of sockets opened and reset N times in one history
+ *     streams      the same, each time in a conversation of its own
+ *     scan         N connections of one packet
+ * Prints the octets that were needed per unit of N.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "history.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TIME_WAIT_US INT64_C(240000000)
+
+/* One conversation, as connection.c keeps it. */
+struct run {
+    struct tcpfsm m;
+    struct history h;
+    uint32_t frame;
+    size_t octets; /* of finished histories */
+};
+
+static void make_room(struct history *h, uint32_t entries)
+{
+    if (h->capacity - h->count >= entries)
+        return;
+    h->capacity = h->capacity * 2 + entries;
+    h->entry = realloc(h->entry, h->capacity * sizeof *h->entry);
+    if (!h->entry)
+        exit(2);
+}
+
+static void take(struct run *r, unsigned sender, uint8_t flags, uint32_t seq, uint32_t ack)
+{
+    struct tcpfsm_segment seg = { .time_us = r->frame, .seq = seq, .ack = ack, .window = UINT16_MAX, .flags = flags,
+                                  .wscale = TCPFSM_NO_WSCALE };
+    struct tcpfsm_outcome out;
+    struct history_note note = { .time_ns = r->frame, .frame = ++r->frame, .sender = sender & 1 };
+
+    tcpfsm_segment(&r->m, sender, 0, &seg, TIME_WAIT_US, &out);
+    note.confirmed[0] = r->m.end[0].confirmed;
+    note.confirmed[1] = r->m.end[1].confirmed;
+    make_room(&r->h, history_entries_of(&out));
+    history_append(&r->h, &note, &out);
+}
+
+static void open_and_reset(struct run *r, uint32_t n)
+{
+    const uint32_t iss = n * 100000;
+
+    take(r, 0, TCP_SYN, iss, 0);
+    take(r, 1, TCP_SYN | TCP_ACK, iss + 500, iss + 1);
+    take(r, 0, TCP_ACK, iss + 1, iss + 501);
+    take(r, 0, TCP_RST, iss + 1, 0);
+}
+
+/* An open connection whose ends seem to close and to live on: a forged RST, and data, by turns. */
+static void flap(struct run *r, uint32_t n)
+{
+    if (n == 0) {
+        take(r, 0, TCP_SYN, 0, 0);
+        take(r, 1, TCP_SYN | TCP_ACK, 1000, 1);
+        take(r, 0, TCP_ACK, 1, 1001);
+    }
+    take(r, 0, TCP_RST, 1, 0);
+    take(r, 1, TCP_ACK, 1001, 1);
+    take(r, 0, TCP_ACK, 1, 1001);
+    take(r, 1, TCP_FIN | TCP_ACK, 1001, 1);
+    take(r, 0, TCP_ACK, 1, 1002);
+    take(r, 1, TCP_SYN | TCP_ACK, 1000, 1);
+}
+
+static void new_stream(struct run *r)
+{
+    const struct history old = r->h;
+
+    r->octets += old.capacity * sizeof *old.entry;
+    memset(&r->h, 0, sizeof r->h);
+    make_room(&r->h, HISTORY_INHERITED);
+    history_inherit(&r->h, &old);
+    free(old.entry);
+}
+
+static void look_up_all(const struct run *r)
+{
+    uint32_t frame = 1;
+
+    for (uint32_t i = 0; i < r->frame; i++) {
+        struct history_view v;
+        struct history_step step;
+        frame = (uint32_t)(((uint64_t)frame * 48271u) % r->frame) + 1;
+        if (history_find(&r->h, frame, 0, &v) && v.count > 0)
+            history_step(&v, 0, &step);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct run r;
+    const uint32_t n = argc == 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
+    const char *what = n ? argv[1] : "";
+
+    if (strcmp(what, "transitions") == 0) {
+        while (r.h.count < n)
+            flap(&r, r.frame);
+        look_up_all(&r);
+    } else if (strcmp(what, "storm") == 0) {
+        for (uint32_t i = 0; i < n; i++)
+            open_and_reset(&r, i);
+        look_up_all(&r);
+    } else if (strcmp(what, "streams") == 0) {
+        for (uint32_t i = 0; i < n; i++) {
+            if (i > 0)
+                new_stream(&r);
+            open_and_reset(&r, i);
+        }
+    } else if (strcmp(what, "scan") == 0) {
+        for (uint32_t i = 0; i < n; i++) {
+            new_stream(&r);
+            memset(&r.m, 0, sizeof r.m);
+            take(&r, 0, TCP_SYN, i, 0);
+            r.octets += sizeof r.m;
+        }
+    } else {
+        fprintf(stderr, "usage: scale_machine transitions|storm|streams|scan N\n");
+        return 2;
+    }
+    r.octets += r.h.capacity * sizeof *r.h.entry;
+    printf("%zu octets per unit, %" PRIu32 " frames, %" PRIu32 " entries\n", r.octets / n, r.frame, r.h.count);
+    return 0;
+}

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""On hostile captures, too, Wireshark says the same with the plugin as without it.
+
+    non_interference.py [--seed N] [--keep FOLDER]
+
+disabled.py does it for the bundled captures one by one; here they are put into one file, which is
+then damaged (editcap -E, bits flipped in TCP headers), cut short (editcap -s), and random packets
+(randpkt) and small hostile captures (../fuzz/hostile.py) are added. Compared, in one and in two
+passes: the detailed listing, the JSON, some fields, experts, conversations, hierarchy, Follow
+Stream, and what is said on the console.
+"""
+
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parent / "fuzz"))
+
+from disabled import CAPTURES, JSON, TEXT, without_plugin  # noqa: E402
+from hostile import KINDS, write  # noqa: E402
+from tshark import Tshark  # noqa: E402
+
+FIELDS = ("-T", "fields", *(word for name in (
+    "frame.number", "frame.protocols", "_ws.col.Protocol", "_ws.col.Info", "tcp.stream", "tcp.flags",
+    "tcp.analysis.flags", "tcp.seq", "tcp.ack", "ip.src", "_ws.malformed", "_ws.expert.message")
+    for word in ("-e", name)))
+OUTPUTS = (TEXT, ("-2", *TEXT), ("-2", *JSON), FIELDS, ("-2", *FIELDS))
+
+ANYTHING = ".*"  # on the console: Wireshark's own words about damage; both must say the same
+
+IP_TCP = 6
+
+
+def command(*words):
+    """Run one of Wireshark's tools."""
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=60,
+                   env=environment)
+
+
+def flip_tcp_bits(capture, out, chance):
+    """Flip bits in the TCP headers of a pcapng file's IPv4 packets over Ethernet, and nowhere else."""
+    data = bytearray(capture.read_bytes())
+    at = 0
+    while at + 12 <= len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        if kind == 6:  # an enhanced packet block: 28 bytes of its own before the packet
+            ip = at + 28 + 14
+            if data[ip - 2:ip] == b"\x08\x00" and data[ip + 9] == IP_TCP:
+                tcp = ip + (data[ip] & 15) * 4
+                for octet in range(tcp, min(tcp + 20, at + length - 4)):
+                    if chance.random() < 0.04:
+                        data[octet] ^= 1 << chance.randrange(8)
+        at += length
+    out.write_bytes(data)
+
+
+def make_captures(folder, chance):
+    """Hostile captures in folder; the list of their paths."""
+    sources = sorted(CAPTURES.rglob("*.pcap"))
+    whole = folder / "whole.pcapng"
+    ethernet = folder / "ethernet.pcapng"
+    command("mergecap", "-a", "-F", "pcapng", "-w", whole, *sources)
+    made = [whole]
+    for number, share in enumerate((0.002, 0.01, 0.05)):
+        made.append(folder / f"damaged-{number}.pcapng")
+        command("editcap", "--seed", chance.randrange(1 << 31), "-E", share, whole, made[-1])
+    for size in (33, 50, 60, 70):
+        made.append(folder / f"cut-at-{size}.pcapng")
+        command("editcap", "-s", size, whole, made[-1])
+    is_ethernet = [path for path in sources
+                   if struct.unpack_from("<I", path.read_bytes(), 20)[0] == 1]
+    command("mergecap", "-a", "-F", "pcapng", "-w", ethernet, *is_ethernet)
+    for number in range(3):
+        made.append(folder / f"flipped-{number}.pcapng")
+        flip_tcp_bits(ethernet, made[-1], chance)
+    for kind in KINDS:
+        made.append(folder / f"hostile-{kind}.pcap")
+        write(kind, 60, made[-1])
+    for kind in ("tcp", "ip", "eth"):
+        made.append(folder / f"random-{kind}.pcap")
+        command("randpkt", "-c", 200, "-b", 300, "-t", kind, made[-1])
+    return made
+
+
+class NonInterference(unittest.TestCase):
+    """All captures, all outputs, with the plugin and without."""
+    seed = 1
+    keep = None
+    maxDiff = 4000
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stock = cls.enterClassContext(Tshark(stock=True))
+        cls.plugin = cls.enterClassContext(Tshark())
+        cls.folder = Path(tempfile.mkdtemp(prefix="tcpstate-hostile-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.captures = make_captures(cls.folder, random.Random(cls.seed))
+
+    def kept(self, capture):
+        """Where a capture that shows a difference is left to be looked at."""
+        if not self.keep:
+            return "(--keep FOLDER keeps it)"
+        self.keep.mkdir(parents=True, exist_ok=True)
+        return shutil.copy(capture, self.keep)
+
+    def test_same_but_for_our_own(self):
+        runs = list(product(self.captures, OUTPUTS))
+
+        def both(run):
+            capture, arguments = run
+            return [tshark.run(arguments, capture, expect_stderr=ANYTHING)
+                    for tshark in (self.plugin, self.stock)]
+
+        annotated = 0
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for (capture, arguments), (ours, theirs) in zip(runs, pool.map(both, runs)):
+                with self.subTest(capture=capture.name, arguments=arguments[:3]):
+                    self.assertEqual(ours.stderr, theirs.stderr)
+                    kind = JSON if "json" in arguments else arguments
+                    try:
+                        if "fields" in arguments:
+                            self.assertEqual(ours.stdout, theirs.stdout)
+                        else:
+                            self.assertEqual(without_plugin(kind, ours.stdout),
+                                             without_plugin(kind, theirs.stdout))
+                    except AssertionError:
+                        print(f"seed {self.seed}: {self.kept(capture)}", file=sys.stderr)
+                        raise
+                annotated += ours.stdout.count("TCP State:")
+        self.assertGreater(annotated, 1000, "nothing was annotated, so nothing was tried")
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    while len(words) > 1:
+        option, value = words[:2]
+        if option == "--seed":
+            NonInterference.seed = int(value)
+        elif option == "--keep":
+            NonInterference.keep = Path(value)
+        words = words[2:]
+    print(f"seed {NonInterference.seed}")
+    unittest.main(argv=sys.argv[:1])
