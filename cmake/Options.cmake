@@ -27,11 +27,14 @@ if(MSVC)
     return()
 endif()
 
-# The same bytes wherever it is built. The build folder last: it may lie in the project's.
-set(same_anywhere
-    $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}=/usr/src/tcpstate>
-    $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_BINARY_DIR}=/usr/src/tcpstate/build>
-)
+# The same bytes wherever it is built. The build folder last: it may lie in the project's. Where a folder's name
+# has an apostrophe, of which GCC loses track as it optimises at the end, the bytes tell the folder.
+set(same_anywhere)
+if(NOT "${PROJECT_SOURCE_DIR}${PROJECT_BINARY_DIR}" MATCHES "'")
+    set(same_anywhere
+        $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}=/usr/src/tcpstate>
+        $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_BINARY_DIR}=/usr/src/tcpstate/build>)
+endif()
 
 target_compile_options(tcpstate_options INTERFACE
     -Wall -Wextra -Wpedantic
