@@ -1,6 +1,7 @@
 # `install` goes to Wireshark's global folders, `install-user` to those of the user alone: the plugin, and the
 # profile "TCP State". `uninstall` and `uninstall-user` undo just that.
 
+set(TCPSTATE_FILE "$<TARGET_FILE_NAME:tcpstate>")
 set(TCPSTATE_PROFILE "TCP State")
 set(TCPSTATE_PROFILE_SOURCE "${PROJECT_SOURCE_DIR}/plugin/profile")
 set(TCPSTATE_PROFILE_FILES colorfilters dfilter_buttons preferences)
@@ -9,26 +10,22 @@ list(TRANSFORM TCPSTATE_PROFILE_FILES PREPEND "${TCPSTATE_PROFILE_SOURCE}/" OUTP
 # Adds the target `name` that removes the plugin from a folder and the profile from another.
 function(tcpstate_add_removal name plugin_dir profile_dir)
     add_custom_target(${name}
-        COMMAND ${CMAKE_COMMAND} -E rm -f "${plugin_dir}/tcpstate.so"
+        COMMAND ${CMAKE_COMMAND} -E rm -f "${plugin_dir}/${TCPSTATE_FILE}"
         COMMAND ${CMAKE_COMMAND} "-DFOLDER=${profile_dir}" "-DFILES=${TCPSTATE_PROFILE_FILES}"
             -P "${PROJECT_SOURCE_DIR}/cmake/RemoveProfile.cmake"
-        COMMENT "Removing ${plugin_dir}/tcpstate.so and ${profile_dir}"
+        COMMENT "Removing ${plugin_dir}/${TCPSTATE_FILE} and ${profile_dir}"
         VERBATIM)
 endfunction()
 
 set(TCPSTATE_GLOBAL_DIR "${Wireshark_PLUGIN_INSTALL_DIR}/epan")
-set(TCPSTATE_GLOBAL_PROFILE "${Wireshark_INSTALL_PREFIX}/share/wireshark/profiles/${TCPSTATE_PROFILE}")
+set(TCPSTATE_GLOBAL_PROFILE "${TCPSTATE_GLOBAL_FILES}/profiles/${TCPSTATE_PROFILE}")
 install(TARGETS tcpstate LIBRARY DESTINATION "${TCPSTATE_GLOBAL_DIR}")
 install(FILES ${profile_paths} DESTINATION "${TCPSTATE_GLOBAL_PROFILE}")
 tcpstate_add_removal(uninstall "$ENV{DESTDIR}${TCPSTATE_GLOBAL_DIR}" "$ENV{DESTDIR}${TCPSTATE_GLOBAL_PROFILE}")
 
-set(user_configuration "$ENV{HOME}/.config")
-if(DEFINED ENV{XDG_CONFIG_HOME})
-    set(user_configuration "$ENV{XDG_CONFIG_HOME}")
-endif()
-set(TCPSTATE_USER_DIR "$ENV{HOME}/.local/lib/wireshark/plugins/${TCPSTATE_SERIES}/epan" CACHE PATH
+set(TCPSTATE_USER_DIR "${TCPSTATE_USER_PLUGINS}/epan" CACHE PATH
     "The user's own plugin folder, as Help > About Wireshark > Folders names it")
-set(TCPSTATE_USER_CONFIGURATION "${user_configuration}/wireshark" CACHE PATH
+set(TCPSTATE_USER_CONFIGURATION "${TCPSTATE_USER_FILES}" CACHE PATH
     "The user's own configuration folder, as Help > About Wireshark > Folders names it")
 set(TCPSTATE_USER_PROFILE "${TCPSTATE_USER_CONFIGURATION}/profiles/${TCPSTATE_PROFILE}")
 add_custom_target(install-user

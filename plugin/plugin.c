@@ -15,7 +15,7 @@ WS_DLL_PUBLIC uint32_t plugin_describe(void);
 
 uint32_t plugin_describe(void)
 {
-    return WS_PLUGIN_IS_EPAN;
+    return WS_PLUGIN_IS_DISSECTOR;
 }
 
 void plugin_register(void)

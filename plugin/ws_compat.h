@@ -22,11 +22,11 @@
 
 #if WS_AT_LEAST(4, 4)
 #include <wsutil/plugins.h>
-#define WS_PLUGIN_IS_EPAN WS_PLUGIN_DESC_EPAN /* what plugin_describe returns */
+#define WS_PLUGIN_IS_DISSECTOR WS_PLUGIN_DESC_DISSECTOR /* what plugin_describe returns */
 typedef bool ws_bool; /* what Wireshark's own declarations use */
 #else
 typedef gboolean ws_bool;
-#define WS_PLUGIN_IS_EPAN 0 /* never asked */
+#define WS_PLUGIN_IS_DISSECTOR 0 /* never asked */
 #define tvb_get_uint8 tvb_get_guint8
 #endif
 

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Build without warnings and run the tests with another series of Wireshark, in its own Debian.
+
+usage: series.py SERIES
+
+It is tests/run that runs there: what it installs is what a user's machine would get.
+"""
+
+import re
+import sys
+
+import roots
+
+# The release build is tested with warnings as errors; the others are compiled.
+STRICT = {"CFLAGS": "-Werror", "TCPSTATE_SERIES_RUN": "1"}
+# Which tests another series does not repeat: those that are about one machine's timing or counting, and
+# those that make Debians. Fuzzing goes on by the hour, and what it found are tests of their own.
+LEFT_OUT = ["--exclude-regex", r"^(conformance\.live|fuzz\..*)$", "--label-exclude", "^(bench|packaging|series)$"]
+# Tests that may be skipped there: no Debian of ours has a screen.
+MAY_SKIP = re.compile(r"gui\.")
+TEST_LIMIT_S = 1500
+
+
+def test():
+    series = sys.argv[1]
+    root = roots.prepared(series)
+    with root.scratch() as folder:
+        project = f"{folder}/tcpstate"
+        root.copy_project(project)
+        said = root.run(["tests/run", *LEFT_OUT], project, STRICT, TEST_LIMIT_S, installs=True)
+        root.run(["cmake", "--preset", "dev"], project)
+        root.run(["cmake", "--build", "--preset", "dev"], project)
+    count = re.search(r"^100% tests passed, 0 tests failed out of (\d+)$", said, re.MULTILINE)
+    if not count:
+        raise roots.Failure(f"tests/run does not end as it should:\n{said}")
+    skipped = re.findall(r"^ *\d+ - (\S+) \((?:Skipped|Not Run)\)", said, re.MULTILINE)
+    print(f"Wireshark {series}: {int(count[1]) - len(skipped)} tests passed, skipped: {skipped or 'none'}")
+    unexpected = [name for name in skipped if not MAY_SKIP.match(name)]
+    if unexpected:
+        raise roots.Failure(f"skipped, though nothing is missing there: {unexpected}\n{said}")
+
+
+if __name__ == "__main__":
+    roots.main(test)
