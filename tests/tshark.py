@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The one place where tests start tshark and sharkd.
+"""The one place where tests start tshark, sharkd and, for tests/gui, Wireshark.
 
     with Tshark() as tshark:
         print(tshark.run(["-T", "fields", "-e", "tcpstate.local.str"], capture).stdout)
@@ -78,20 +78,20 @@ class Tshark:
     def __enter__(self):
         self._folder = Path(tempfile.mkdtemp(prefix="tcpstate-test-"))
         try:
-            self._home = self._folder / "home"
+            self.home = self._folder / "home"
             no_plugins = self._folder / "no-plugins"
-            for folder in (self._home, no_plugins, self._folder / "tmp", self._folder / "captures"):
+            for folder in (self.home, no_plugins, self._folder / "tmp", self._folder / "captures"):
                 folder.mkdir()
             self._environment = {name: os.environ[name] for name in _PASSED_ON
                                  if name in os.environ}
-            self._environment.update(HOME=str(self._home), TMPDIR=str(self._folder / "tmp"),
+            self._environment.update(HOME=str(self.home), TMPDIR=str(self._folder / "tmp"),
                                      WIRESHARK_PLUGIN_DIR=str(no_plugins),
                                      LC_ALL="C.UTF-8", TZ="UTC")
-            self._give_to_nobody()
+            self._give_to_nobody(self._folder)
             self._ask_version()
             if not self._stock:
                 self._install_plugin()
-                self._give_to_nobody()
+                self._give_to_nobody(self.home)
         except BaseException:
             self.__exit__()
             raise
@@ -109,7 +109,7 @@ class Tshark:
         in place yet.
         """
         done = subprocess.run([*_as_nobody(), self._tshark, "--version"], text=True,
-                              env=self._environment, cwd=self._home, capture_output=True,
+                              env=self._environment, cwd=self.home, capture_output=True,
                               timeout=TIME_LIMIT_S, check=True)
         self.series = re.search(r"(\d+\.\d+)\.\d+", done.stdout)[1]
         self._usual = set(done.stderr.splitlines(True))
@@ -119,20 +119,21 @@ class Tshark:
         if not plugin or not Path(plugin).is_file():
             raise Failure("set TCPSTATE_PLUGIN to the built tcpstate.so"
                           + (f" (there is no {plugin})" if plugin else ""))
-        folder = self._home / ".local/lib/wireshark/plugins" / self.series / "epan"
+        folder = self.home / ".local/lib/wireshark/plugins" / self.series / "epan"
         folder.mkdir(parents=True)
         shutil.copy(plugin, folder / "tcpstate.so")
 
-    def _give_to_nobody(self):
-        for path in [self._folder, *self._folder.rglob("*")]:
+    @staticmethod
+    def _give_to_nobody(folder):
+        for path in [folder, *folder.rglob("*")]:
             path.chmod(0o755)
             if os.getuid() == 0:
                 os.chown(path, NOBODY, NOBODY)
 
     def add_profile(self, name, folder):
         """Put a configuration profile into the home folder, for the option -C."""
-        shutil.copytree(folder, self._home / ".config/wireshark/profiles" / name)
-        self._give_to_nobody()
+        shutil.copytree(folder, self.home / ".config/wireshark/profiles" / name)
+        self._give_to_nobody(self.home)
 
     def readable(self, capture):
         """A copy of a capture that the program may read, under the same file name."""
@@ -161,7 +162,7 @@ class Tshark:
         try:
             done = subprocess.run(_as_nobody() + command, env=self._environment,
                                   stdin=subprocess.DEVNULL, capture_output=True,
-                                  cwd=self._home, timeout=limit_s)
+                                  cwd=self.home, timeout=limit_s)
         except subprocess.TimeoutExpired:
             raise Failure(f"still running after {limit_s} s: {command}") from None
         stderr = "".join(line for line in done.stderr.decode(errors="replace").splitlines(True)
@@ -177,7 +178,7 @@ class Tshark:
     def start(self, arguments, under=(), **options):
         """Start tshark by itself, under a program such as valgrind if given; return its Popen."""
         return subprocess.Popen([*_as_nobody(), *under, self._tshark, *arguments],
-                                env=self._environment, cwd=self._home, **options)
+                                env=self._environment, cwd=self.home, **options)
 
     def fields(self, capture, names, arguments=()):
         """The values of fields, a list of frames, each a list of strings in names' order."""
@@ -185,10 +186,27 @@ class Tshark:
         out = self.run(["-T", "fields", "-E", "separator=/t", *wanted, *arguments], capture).stdout
         return [line.split("\t") for line in out.splitlines()]
 
+    def start(self, command, environment, **how):
+        """Start any other program as the same user in the same home; the caller ends it.
+
+        environment comes on top of what tshark gets, how goes to Popen.
+        """
+        return subprocess.Popen(_as_nobody() + [str(word) for word in command],
+                                env=self._environment | environment, cwd=self.home,
+                                start_new_session=True, **how)
+
+    def private_folder(self, name):
+        """A new folder that belongs to that user alone."""
+        folder = self._folder / name
+        folder.mkdir()
+        self._give_to_nobody(folder)
+        folder.chmod(0o700)
+        return folder
+
     def sharkd(self):
         """A running sharkd; closed with this Tshark at the latest."""
         server = Sharkd(_as_nobody() + [_program("TCPSTATE_SHARKD", "sharkd"), "-"],
-                        self._environment, self._home, self.readable)
+                        self._environment, self.home, self.readable)
         self._running.append(server)
         return server
 

@@ -63,7 +63,7 @@ class Transum(Tshark):
         plugin = Path(installed[1], "epan", "transum.so") if installed else Path("no plugins")
         if not plugin.is_file():
             raise Failure(f"no TRANSUM here: {plugin}")
-        folder = self._home / ".local/lib/wireshark/plugins" / self.series / "epan"
+        folder = self.home / ".local/lib/wireshark/plugins" / self.series / "epan"
         folder.mkdir(parents=True)
         shutil.copy(plugin, folder)
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE.parent))
 from tshark import Tshark  # noqa: E402
 
 CAPTURES = HERE.parent.parent / "test-captures"
-PAGES = (CAPTURES / "RECIPES.md",)
+PAGES = (CAPTURES / "LESSON.md", CAPTURES / "RECIPES.md")
 _BLOCK = re.compile(r"^```console\n\$ (tshark [^\n]*)\n(.*?)^```$", re.M | re.S)
 
 

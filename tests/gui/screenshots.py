@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes the pictures in test-captures/pictures anew: the windows that README.md and LESSON.md show.
+
+    TCPSTATE_PLUGIN=path/to/tcpstate.so tests/gui/screenshots.py [FOLDER]
+
+Needs what gui.py needs, and rsvg-convert (Debian's librsvg2-bin). Not a test: fonts differ between machines.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from desktop import Desktop, Tshark, missing
+from gui import BUSY, CAPTURES, LEAK, PROFILE, PROFILE_FOLDER, WHOLE
+from wireshark import Wireshark, learn_usual
+
+PICTURES = CAPTURES / "pictures"
+LIMIT_KB = 300
+TITLE_PX = 22  # of a window, above its box
+FRAME_PX = 1
+
+
+def write(path, png):
+    """Store a picture with at most 256 colours."""
+    subprocess.run(["convert", "-", "+dither", "-colors", "256", "-strip", "-define", "png:compression-level=9",
+                    f"png8:{path}"], input=png, timeout=60, check=True)
+    size = path.stat().st_size
+    print(f"{path.name}: {size // 1000} kB")
+    if size > LIMIT_KB * 1000:
+        raise SystemExit(f"{path} is larger than {LIMIT_KB} kB")
+
+
+def of_window(wireshark, part):
+    """A window with its frame."""
+    x, y, width, height = wireshark.window(part).box
+    left, top = max(0, x - FRAME_PX), max(0, y - TITLE_PX)
+    return wireshark.desktop.picture("-crop", f"{x + width + FRAME_PX - left}x{y + height + FRAME_PX - top}"
+                                     f"+{left}+{top}", "+repage")
+
+
+def main_window(desktop, path):
+    """A server that never closes, and what is known of its end."""
+    with Wireshark(desktop, LEAK, PROFILE) as wireshark:
+        wireshark.select(19)
+        wireshark.expand("[TCP State: ")
+        wireshark.detail("[Closed by: ")
+        write(path, of_window(wireshark, wireshark.main))
+
+
+def connections(desktop, path):
+    with Wireshark(desktop, BUSY, PROFILE) as wireshark:
+        wireshark.menu("Statistics", "TCP State Connections")
+        wireshark.place("Connections", 40, 60, 1060, 330)
+        wireshark.find("Connections", "tree item", "10.9.0.1:40004")
+        write(path, of_window(wireshark, "Connections"))
+
+
+def flow_graph(desktop, path):
+    with Wireshark(desktop, WHOLE, PROFILE) as wireshark:
+        wireshark.menu("Statistics", "Flow Graph")
+        wireshark.pick("· Flow ·", "Flow type:", "TCP State")
+        wireshark.place("· Flow ·", 40, 60, 900, 520)
+        wireshark.find("· Flow ·", "push button", "Reset Diagram")
+        write(path, of_window(wireshark, "· Flow ·"))
+
+
+def diagram(tshark, path):
+    svg = tshark.run(["-q", "-z", "tcpstate,diagram"], WHOLE).stdout
+    write(path, subprocess.run(["rsvg-convert", "--background-color", "white", "--width", "1000"],
+                               input=svg.encode(), capture_output=True, timeout=60, check=True).stdout)
+
+
+def main():
+    if why := missing():
+        raise SystemExit(why)
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURES
+    folder.mkdir(exist_ok=True)
+    with Tshark(stock=True) as stock, Tshark() as tshark, Desktop(tshark, 1280, 800) as desktop:
+        tshark.add_profile(PROFILE, PROFILE_FOLDER)
+        learn_usual(desktop, LEAK, stock)
+        main_window(desktop, folder / "main-window.png")
+        connections(desktop, folder / "connections.png")
+        flow_graph(desktop, folder / "flow-graph.png")
+        diagram(tshark, folder / "diagram.png")
+
+
+if __name__ == "__main__":
+    main()
