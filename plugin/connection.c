@@ -16,9 +16,9 @@
 #define AT_ONCE 64     /* connections for which memory is taken at a time */
 
 /* All connections of a pair of sockets that has had more than one, in order of time and of stream. */
-struct incarnations {
+struct streams {
     uint32_t count, capacity;
-    struct incarnation {
+    struct stream {
         struct connection *connection;
         uint32_t frame; /* its first segment; 0: the first of all */
         uint8_t layer;
@@ -27,7 +27,7 @@ struct incarnations {
 
 struct connection {
     struct pair pair;                  /* must be first */
-    struct incarnations *incarnations; /* of the pair; NULL: this is the only one */
+    struct streams *streams;           /* of the pair; NULL: this is the only one */
     struct history history;
     uint32_t number;        /* of the pair */
     uint32_t stream;        /* number that the TCP dissector gave */
@@ -74,9 +74,9 @@ static bool find_stream(packet_info *pinfo, uint32_t *stream)
     return tcp != NULL;
 }
 
-static struct connection *incarnation_of_stream(struct connection *latest, uint32_t stream)
+static struct connection *connection_with_stream(struct connection *latest, uint32_t stream)
 {
-    const struct incarnations *all = latest ? latest->incarnations : NULL;
+    const struct streams *all = latest ? latest->streams : NULL;
 
     if (!all)
         return latest && latest->stream == stream ? latest : NULL;
@@ -91,16 +91,16 @@ static struct connection *incarnation_of_stream(struct connection *latest, uint3
     return low < all->count && all->list[low].connection->stream == stream ? all->list[low].connection : NULL;
 }
 
-static struct connection *incarnation_at(struct connection *latest, uint32_t frame, uint8_t layer)
+static struct connection *connection_at(struct connection *latest, uint32_t frame, uint8_t layer)
 {
-    const struct incarnations *all = latest ? latest->incarnations : NULL;
+    const struct streams *all = latest ? latest->streams : NULL;
 
     if (!all)
         return latest;
     uint32_t low = 0, high = all->count; /* the first is never after the segment */
     while (high - low > 1) {
         const uint32_t middle = low + (high - low) / 2;
-        const struct incarnation *i = &all->list[middle];
+        const struct stream *i = &all->list[middle];
         if (i->frame > frame || (i->frame == frame && i->layer > layer))
             high = middle;
         else
@@ -109,15 +109,15 @@ static struct connection *incarnation_at(struct connection *latest, uint32_t fra
     return all->list[low].connection;
 }
 
-static void note_incarnation(struct incarnations *all, struct connection *c, uint32_t frame, uint8_t layer)
+static void note_stream(struct streams *all, struct connection *c, uint32_t frame, uint8_t layer)
 {
     if (all->count == all->capacity) {
         all->capacity = all->capacity ? 2 * all->capacity : 2;
-        all->list = (struct incarnation *)wmem_realloc(wmem_file_scope(), all->list,
+        all->list = (struct stream *)wmem_realloc(wmem_file_scope(), all->list,
                                                        all->capacity * sizeof *all->list);
     }
-    all->list[all->count++] = (struct incarnation){ c, frame, layer };
-    c->incarnations = all;
+    all->list[all->count++] = (struct stream){ c, frame, layer };
+    c->streams = all;
 }
 
 static void make_room(struct history *h, uint32_t entries)
@@ -155,11 +155,11 @@ static struct connection *begin_incarnation(struct connection *latest, const str
                                             uint8_t layer)
 {
     struct connection *c = take_spare();
-    struct incarnations *all = latest->incarnations;
+    struct streams *all = latest->streams;
 
     if (!all) {
-        all = wmem_new0(wmem_file_scope(), struct incarnations);
-        note_incarnation(all, latest, 0, 0);
+        all = wmem_new0(wmem_file_scope(), struct streams);
+        note_stream(all, latest, 0, 0);
     }
     if (before) {
         *c = *before;
@@ -170,7 +170,7 @@ static struct connection *begin_incarnation(struct connection *latest, const str
         c->number = file.pairs++;
     }
     pair_replace(&c->pair, &latest->pair);
-    note_incarnation(all, c, frame, layer);
+    note_stream(all, c, frame, layer);
     return c;
 }
 
@@ -191,7 +191,7 @@ static struct connection *find_before(const struct connection_arrival *arrival, 
     const bool found = find_stream(pinfo, &stream);
     pinfo->srcport = srcport;
     pinfo->destport = destport;
-    return found ? incarnation_of_stream(arrival->latest, stream) : NULL;
+    return found ? connection_with_stream(arrival->latest, stream) : NULL;
 }
 
 void connection_arrives(struct connection_arrival *arrival, packet_info *pinfo, uint16_t srcport, uint16_t dstport)
@@ -221,7 +221,7 @@ static uint32_t streams_begun(const struct connection_arrival *arrival)
 static struct connection *connection_of_stream(struct connection_arrival *arrival, uint32_t stream,
                                                const packet_info *pinfo, uint8_t layer)
 {
-    struct connection *c = incarnation_of_stream(arrival->latest, stream);
+    struct connection *c = connection_with_stream(arrival->latest, stream);
 
     if (!c && arrival->latest) {
         c = begin_incarnation(arrival->latest, arrival->before, pinfo->num, layer);
@@ -268,9 +268,9 @@ struct connection *connection_of_segment(struct connection_arrival *arrival, pac
         if (seg)
             c = find_or_begin(arrival, pinfo, layer, seg);
     } else if (seg && ws_conversations_by_address()) {
-        c = incarnation_at(arrival->latest, pinfo->num, layer);
+        c = connection_at(arrival->latest, pinfo->num, layer);
     } else if (seg && find_stream(pinfo, &stream)) {
-        c = incarnation_of_stream(arrival->latest, stream);
+        c = connection_with_stream(arrival->latest, stream);
     }
     return c;
 }
@@ -298,7 +298,7 @@ static void log_changes(struct connection *c, const packet_info *pinfo, uint8_t 
 /* The connection that ended where this one began, if it began with that segment; or NULL. */
 static struct connection *ended_by(const struct connection *c, uint32_t frame, uint8_t layer)
 {
-    const struct incarnations *all = c->incarnations;
+    const struct streams *all = c->streams;
 
     if (!all || all->list[all->count - 1].connection != c || all->list[all->count - 1].frame != frame
         || all->list[all->count - 1].layer != layer)
@@ -351,7 +351,7 @@ const struct history *connection_goes_on(const struct history *log)
 {
     const struct connection *c =
         (const struct connection *)(const void *)((const char *)log - offsetof(struct connection, history));
-    const struct incarnations *all = c->incarnations;
+    const struct streams *all = c->streams;
     const struct connection *next = NULL;
 
     for (uint32_t i = all ? all->count : 0; i-- > 0 && all->list[i].connection != c;) {
