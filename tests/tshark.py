@@ -69,7 +69,7 @@ class Tshark:
     def __init__(self, stock=False):
         """stock: without the plugin, to compare with."""
         self._stock = stock
-        self._tshark = _program("TCPSTATE_TSHARK", "tshark")
+        self.program = _program("TCPSTATE_TSHARK", "tshark")
         self._copies = {}
         self._copying = threading.Lock()
         self._folder = None
@@ -108,7 +108,7 @@ class Tshark:
         A distribution's own plugin may fail to load; that is no news about ours, which is not
         in place yet.
         """
-        done = subprocess.run([*_as_nobody(), self._tshark, "--version"], text=True,
+        done = subprocess.run([*_as_nobody(), self.program, "--version"], text=True,
                               env=self._environment, cwd=self.home, capture_output=True,
                               timeout=TIME_LIMIT_S, check=True)
         self.series = re.search(r"(\d+\.\d+)\.\d+", done.stdout)[1]
@@ -157,7 +157,7 @@ class Tshark:
         Fails on an exit status other than 0 (or, with refuses, other than an error's), and on
         any line of stderr, unless all of stderr matches the regular expression expect_stderr.
         """
-        command = [self._tshark, *(["-r", str(self.readable(capture))] if capture else []),
+        command = [self.program, *(["-r", str(self.readable(capture))] if capture else []),
                    *arguments]
         try:
             done = subprocess.run(_as_nobody() + command, env=self._environment,
@@ -175,24 +175,19 @@ class Tshark:
             raise Failure(f"stderr of {command} is not {expect_stderr!r}:\n{stderr}")
         return Output(done.stdout.decode(), stderr, done.returncode)
 
-    def start(self, arguments, under=(), **options):
-        """Start tshark by itself, under a program such as valgrind if given; return its Popen."""
-        return subprocess.Popen([*_as_nobody(), *under, self._tshark, *arguments],
-                                env=self._environment, cwd=self.home, **options)
-
     def fields(self, capture, names, arguments=()):
         """The values of fields, a list of frames, each a list of strings in names' order."""
         wanted = [word for name in names for word in ("-e", name)]
         out = self.run(["-T", "fields", "-E", "separator=/t", *wanted, *arguments], capture).stdout
         return [line.split("\t") for line in out.splitlines()]
 
-    def start(self, command, environment, **how):
-        """Start any other program as the same user in the same home; the caller ends it.
+    def start(self, command, environment=None, **how):
+        """Start any program, such as self.program, as the same user in the same home; the caller ends it.
 
-        environment comes on top of what tshark gets, how goes to Popen.
+        environment comes on top of what tshark gets, how goes to Popen. Returns the Popen.
         """
         return subprocess.Popen(_as_nobody() + [str(word) for word in command],
-                                env=self._environment | environment, cwd=self.home,
+                                env=self._environment | (environment or {}), cwd=self.home,
                                 start_new_session=True, **how)
 
     def private_folder(self, name):

@@ -28,7 +28,7 @@ class Reader:
     """A tshark that reads a capture from a pipe."""
 
     def __init__(self, tshark):
-        self._process = tshark.start(["-r", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        self._process = tshark.start([tshark.program, "-r", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                      stderr=subprocess.DEVNULL)
         self._fed = 0
 

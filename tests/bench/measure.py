@@ -57,7 +57,7 @@ class Transum(Tshark):
     """The stock TRANSUM plugin, switched on, in the place of ours."""
 
     def _install_plugin(self):
-        said = subprocess.run([self._tshark, "-G", "folders"], text=True, capture_output=True, check=True,
+        said = subprocess.run([self.program, "-G", "folders"], text=True, capture_output=True, check=True,
                               timeout=60).stdout
         installed = re.search(r"^Global Plugins:\s*(\S+)", said, re.MULTILINE)
         plugin = Path(installed[1], "epan", "transum.so") if installed else Path("no plugins")
@@ -117,8 +117,8 @@ def run(program, use, path):
     arguments = [*options, "-r", str(path), *getattr(USES[use], program)]
     with make() as tshark:
         begun = time.monotonic()
-        process = tshark.start(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+        process = tshark.start([tshark.program, *arguments], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall_s = time.monotonic() - begun
@@ -132,9 +132,10 @@ def instructions(program, use, path, profile="/dev/null"):
     make, options = PROGRAMS[program]
     arguments = [*options, "-r", str(path), *getattr(USES[use], program)]
     with make() as tshark:
-        process = tshark.start(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True,
-                               under=["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}"])
+        process = tshark.start(["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}",
+                                tshark.program, *arguments],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True)
         said = process.communicate()[1]
     found = re.search(r"Collected : (\d+)", said)
     if process.returncode != 0 or not found:
