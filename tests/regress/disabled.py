@@ -5,8 +5,8 @@
     disabled.py [CAPTURE ...]     (default: all in test-captures)
 
 "Says" is the detailed listing, the JSON (frame.protocols is in both), and the conversation,
-expert, protocol hierarchy and follow-stream outputs. The plugin's own subtree and its line in
-the hierarchy are taken out of what the enabled plugin says, and nothing else.
+expert, protocol hierarchy and follow-stream outputs. The plugin's own subtree, its line in the
+hierarchy and its expert information are taken out of what the enabled plugin says, and nothing else.
 """
 
 import json
@@ -40,12 +40,25 @@ def output(tshark, arguments, capture):
     return tshark.run(arguments, capture).stdout
 
 
+def without_expert_information(text):
+    """The list of -z expert without the plugin's own lines, nor headings above nothing else."""
+    def section(match):
+        heading, total, rule, columns, rows = match.groups()
+        own = re.findall(r"^ +(\d+) +\S+ +TCP State  .*\n", rows, re.M)
+        rows = re.sub(r"^ +\d+ +\S+ +TCP State  .*\n", "", rows, flags=re.M)
+        count = int(total) - sum(int(frequency) for frequency in own)
+        return f"{heading} ({count})\n{rule}{columns}{rows}" if rows else ""
+    return re.sub(r"^\n(\w+) \((\d+)\)\n(=+\n)( +Frequency .*\n)((?: +\d+ .*\n)*)",
+                  section, text, flags=re.M)
+
+
 def without_plugin(arguments, text):
     """What is left of an output when the plugin's own items are taken out, fit to compare."""
     if arguments == JSON:
         return json.loads(text, object_pairs_hook=lambda pairs: [
             pair for pair in pairs if pair[0] != "tcpstate"])
     text = re.sub(r"^( *)\[?TCP State\b.*\n(?:\1 .*\n)*", "", text, flags=re.MULTILINE)
+    text = without_expert_information(text)
     # The protocol hierarchy nests what follows the plugin's item below it: count by path.
     kept, counts, path = [], Counter(), []
     for line in text.splitlines():
