@@ -165,9 +165,10 @@ class Desktop:
         self._output("xdotool", *words)
 
     def click(self, node, times=1):
-        """Click in the middle of a node."""
+        """Click in the middle of a node; of a list's item at its begin, for the rest may be out of sight."""
         x, y, width, height = node.box
-        self._xdotool("mousemove", x + width // 2, y + height // 2, "click", "--repeat", times, 1)
+        inside = min(15, width // 2) if node.role == "tree item" else width // 2
+        self._xdotool("mousemove", x + inside, y + height // 2, "click", "--repeat", times, 1)
 
     def keys(self, *keys):
         self._xdotool("key", *keys)

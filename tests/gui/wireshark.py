@@ -23,8 +23,10 @@ TITLE_PX = 24  # what the window manager puts around a window, at least
 class Wireshark:
     """A Wireshark with a capture open; main is the title of its main window, which fills the screen."""
 
-    usual = frozenset()  # lines of stderr that are no news: see learn_usual()
-    _X_NEWS = re.compile(r".*QXcbConnection: XCB error: .*")  # Qt asked the screen about a window just closed
+    usual = frozenset()  # what is no news on stderr: see learn_usual()
+    # Qt says these when a window has just closed about which it asks the screen, or is asked by the reader.
+    _TOO_LATE = re.compile(r".*(QXcbConnection: XCB error|Could not find accessible on path|"
+                           r"invalid interface on path): .*")
 
     def __init__(self, desktop, capture, profile=None, tshark=None):
         """tshark: whose home and plugin it uses, if not the desktop's."""
@@ -65,10 +67,10 @@ class Wireshark:
             (Path(folder) / f"{time.monotonic_ns()}.png").write_bytes(self.desktop.picture())
 
     def said(self):
-        """The lines of stderr and stdout so far that are news."""
+        """The lines of stderr and stdout so far that are news, with N for each number."""
         self._said.seek(0)
-        lines = self._said.read().decode(errors="replace").splitlines()
-        return [line for line in lines if line not in self.usual and not self._X_NEWS.fullmatch(line)]
+        lines = re.sub(r"0x[0-9a-f]+|\d+", "N", self._said.read().decode(errors="replace")).splitlines()
+        return [line for line in lines if line not in self.usual and not self._TOO_LATE.fullmatch(line)]
 
     def quit(self):
         """File > Quit."""
