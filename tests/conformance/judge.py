@@ -155,9 +155,10 @@ class View:
                                           if f.sender != self.host or f.has(RST))
 
     def _death_end_s(self, time_s):
-        """(from, to): while the capture cannot know of a death that nothing told."""
-        since = {f.identity for f in self.own
-                 if f.sender == self.host and not f.forged and f.time_s > time_s}
+        """(from, to): while the capture cannot know of a death that nothing told. A RST without ACK
+        tells nothing: SYN_SENT and no socket at all refuse alike."""
+        since = {f.identity for f in self.own if f.sender == self.host and not f.forged
+                 and f.time_s > time_s and not (f.has(RST) and not f.has(ACK))}
         told_s = [f.time_s for f in self.frames if f.time_s > time_s and f.identity in since]
         return time_s - self.gap_s - MARGIN_S, min(told_s, default=float("inf"))
 
@@ -375,7 +376,8 @@ def _is_elsewhere(view):
     acknowledgement of more than any that came to the host; or a SYN or FIN of the host's, so that its
     order after or before the peer's cannot be told."""
     latest = view.last_own[view.frames[-1].number]
-    since_s = latest.time_s if latest else 0.0
+    since_s = min((f.time_s for f in view.frames if latest and f.identity == latest.identity),
+                  default=0.0)  # when it was first captured: copies come late
     departed_s = max((f.time_s for f in view.own if latest and f.identity == latest.identity
                       and f.time_s <= since_s), default=0.0)
     here = {f.identity for f in view.frames}
