@@ -276,6 +276,7 @@ struct connection *connection_of_segment(struct connection_arrival *arrival, pac
 }
 
 /* ------------------------------------------------------------------ its segments */
+
 static void log_changes(struct connection *c, const packet_info *pinfo, uint8_t layer, unsigned sender,
                         const struct tcpfsm_outcome *out)
 {
