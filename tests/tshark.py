@@ -53,6 +53,14 @@ def _program(variable, name):
     return found
 
 
+def run_tool(*words):
+    """Run one of Wireshark's other tools, such as mergecap, which take no part in what is tested: not
+    under a sanitizer, where mergecap hangs."""
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=60,
+                   env=environment)
+
+
 def _as_nobody():
     """The words before a command that make it run without root's uid and gid."""
     if os.getuid() != 0:

@@ -16,7 +16,6 @@ import random
 import re
 import shutil
 import struct
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -32,7 +31,7 @@ sys.path.insert(0, str(HERE.parent / "fuzz"))
 
 from disabled import CAPTURES, JSON, TEXT, without_plugin  # noqa: E402
 from hostile import KINDS, write  # noqa: E402
-from tshark import Tshark  # noqa: E402
+from tshark import Tshark, run_tool  # noqa: E402
 
 FIELDS = ("-T", "fields", *(word for name in (
     "frame.number", "frame.protocols", "_ws.col.Protocol", "_ws.col.Info", "tcp.stream", "tcp.flags",
@@ -49,13 +48,6 @@ OWN_MESSAGE = re.compile(r",(?:{0})(?=[,\n])|(?<=\t)(?:{0})(?:,|(?=\n))".format(
 ANYTHING = ".*"  # on the console: Wireshark's own words about damage; both must say the same
 
 IP_TCP = 6
-
-
-def command(*words):
-    """Run one of Wireshark's tools."""
-    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=60,
-                   env=environment)
 
 
 def flip_tcp_bits(capture, out, chance):
@@ -80,17 +72,17 @@ def make_captures(folder, chance):
     sources = sorted(CAPTURES.rglob("*.pcap"))
     whole = folder / "whole.pcapng"
     ethernet = folder / "ethernet.pcapng"
-    command("mergecap", "-a", "-F", "pcapng", "-w", whole, *sources)
+    run_tool("mergecap", "-a", "-F", "pcapng", "-w", whole, *sources)
     made = [whole]
     for number, share in enumerate((0.002, 0.01, 0.05)):
         made.append(folder / f"damaged-{number}.pcapng")
-        command("editcap", "--seed", chance.randrange(1 << 31), "-E", share, whole, made[-1])
+        run_tool("editcap", "--seed", chance.randrange(1 << 31), "-E", share, whole, made[-1])
     for size in (33, 50, 60, 70):
         made.append(folder / f"cut-at-{size}.pcapng")
-        command("editcap", "-s", size, whole, made[-1])
+        run_tool("editcap", "-s", size, whole, made[-1])
     is_ethernet = [path for path in sources
                    if struct.unpack_from("<I", path.read_bytes(), 20)[0] == 1]
-    command("mergecap", "-a", "-F", "pcapng", "-w", ethernet, *is_ethernet)
+    run_tool("mergecap", "-a", "-F", "pcapng", "-w", ethernet, *is_ethernet)
     for number in range(3):
         made.append(folder / f"flipped-{number}.pcapng")
         flip_tcp_bits(ethernet, made[-1], chance)
@@ -99,7 +91,7 @@ def make_captures(folder, chance):
         write(kind, 60, made[-1])
     for kind in ("tcp", "ip", "eth"):
         made.append(folder / f"random-{kind}.pcap")
-        command("randpkt", "-c", 200, "-b", 300, "-t", kind, made[-1])
+        run_tool("randpkt", "-c", 200, "-b", 300, "-t", kind, made[-1])
     return made
 
 

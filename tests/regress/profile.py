@@ -5,7 +5,6 @@
 import csv
 import itertools
 import re
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -20,7 +19,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE.parent), str(CAPTURES)]
 
 import packets  # noqa: E402
-from tshark import Tshark  # noqa: E402
+from tshark import Tshark, run_tool  # noqa: E402
 
 PROFILE = PROJECT / "plugin" / "profile"
 USE = ["-C", "TCP State"]
@@ -154,9 +153,8 @@ class Profile(unittest.TestCase):
         left_for_minutes(minutes)
         odd = ("rst-lost", "time-runs-backwards", "half-open-midstream", "icmp-quote")
         cls.capture = folder / "all.pcapng"
-        subprocess.run(["mergecap", "-a", "-w", cls.capture, *sorted(CAPTURES.glob("*.pcap")),
-                        *(CAPTURES / "odd" / f"{name}.pcap" for name in odd), minutes],
-                       check=True, capture_output=True, timeout=60)
+        run_tool("mergecap", "-a", "-w", cls.capture, *sorted(CAPTURES.glob("*.pcap")),
+                 *(CAPTURES / "odd" / f"{name}.pcap" for name in odd), minutes)
         cls.rows = cls.read_rows()
 
     @classmethod

@@ -3,7 +3,6 @@
 """-z tcpstate,connections and -z tcpstate,tree, computed again from what the fields say of each segment."""
 
 import re
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -19,7 +18,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE.parent), str(CAPTURES)]
 
 import packets  # noqa: E402
-from tshark import Tshark  # noqa: E402
+from tshark import Tshark, run_tool  # noqa: E402
 
 STATES = ("CLOSED", "LISTEN", "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
           "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
@@ -163,8 +162,7 @@ class Statistics(unittest.TestCase):
 
     @staticmethod
     def merge(into, parts):
-        subprocess.run(["mergecap", "-a", "-w", into, *parts], check=True, capture_output=True,
-                       timeout=60)
+        run_tool("mergecap", "-a", "-w", into, *parts)
 
     @classmethod
     def other_ports(cls, capture, number):
