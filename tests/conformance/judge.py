@@ -133,6 +133,11 @@ class View:
             for before, c in zip([None, *self.timeline.changes], self.timeline.changes)
             if c.state == "CLOSED" and self._is_unsaid(before.time_s if before else 0.0, c.time_s)]
 
+    @property
+    def is_one_sided(self):
+        """Whether nothing that the one end, or the other, sent was captured."""
+        return len({frame.sender for frame in self.frames}) == 1
+
     def _frames_after_fin(self):
         """The numbers of those frames at which the host's FIN was captured already."""
         numbers, sent = set(), False
@@ -281,7 +286,7 @@ def _is_before_capture(view, frame, shown, told, confirmed):
 def _is_one_sided(view, frame, shown, told, confirmed):
     """Nothing that the one end, or the other, sent was captured."""
     del frame, shown, told
-    return not confirmed and len({f.sender for f in view.frames}) == 1
+    return not confirmed and view.is_one_sided
 
 
 UNKNOWABLE = {

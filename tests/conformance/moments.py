@@ -65,7 +65,7 @@ def _verdicts(claims):
 def _why_unknowable(view, begun, entered_s, verdicts):
     """The verdict on a since that is not the kernel's: judge.WRONG, or what no capture can know.
     begun: the Frame that is told."""
-    if len({frame.sender for frame in view.frames}) == 1:
+    if view.is_one_sided:
         return "one direction captured"
     for verdict in verdicts[begun.number]:
         if verdict != judge.RIGHT:
@@ -79,7 +79,7 @@ def _why_unknowable(view, begun, entered_s, verdicts):
 
 def _why_other_arc(view, before):
     """The same on a transition that is not the kernel's. before: the verdict on the state left."""
-    if len({frame.sender for frame in view.frames}) == 1:
+    if view.is_one_sided:
         return "one direction captured"
     return judge.WRONG if before == judge.RIGHT else before
 
