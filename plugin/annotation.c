@@ -1,5 +1,5 @@
 /* annotation.c
- * What is shown on a segment: the fields, and the subtree that they stand in.
+ * What is shown on a segment: the fields, the subtree that they stand in, expert items, the Info column.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

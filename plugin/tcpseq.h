@@ -1,6 +1,6 @@
 /* tcpseq.h
  * Sequence numbers: comparison modulo 2^32 (RFC 9293 section 3.4) and what each end has sent and
- * been sent. The transitions that follow from them are in tcpfsm.c.
+ * been sent. The transitions that follow from them are in evidence.c and effect.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
