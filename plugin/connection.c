@@ -12,7 +12,7 @@
 
 #include <epan/dissectors/packet-tcp.h>
 
-#define HISTORY_ROOM 4 /* doubled twice, then by half */
+#define HISTORY_ROOM 12 /* entries: enough for most connections; then by half */
 #define AT_ONCE 64     /* connections for which memory is taken at a time */
 
 /* All connections of a pair of sockets that has had more than one, in order of time and of stream. */
@@ -32,9 +32,7 @@ struct connection {
     uint32_t number;        /* of the pair */
     uint32_t stream;        /* number that the TCP dissector gave */
     uint32_t behind;        /* how many streams had begun unseen when the number was looked up */
-    uint8_t  local : 1;     /* index of the local end */
-    uint8_t  local_by : 3;  /* enum local_by */
-    uint8_t  closed_by : 3; /* enum tcp_closer */
+    struct history_facts facts; /* after its latest segment */
     struct tcpfsm machine;  /* moved on the first pass only */
 };
 
@@ -124,7 +122,7 @@ static void make_room(struct history *h, uint32_t entries)
 {
     if (h->capacity - h->count >= entries)
         return;
-    h->capacity += h->capacity < 2 * HISTORY_ROOM ? HISTORY_ROOM : h->capacity / 2;
+    h->capacity += h->capacity ? h->capacity / 2 : HISTORY_ROOM;
     if (h->capacity - h->count < entries)
         h->capacity = h->count + entries;
     h->entry = (struct history_entry *)wmem_realloc(wmem_file_scope(), h->entry, h->capacity * sizeof *h->entry);
@@ -194,21 +192,36 @@ static struct connection *find_before(const struct connection_arrival *arrival, 
     return found ? connection_with_stream(arrival->latest, stream) : NULL;
 }
 
-void connection_arrives(struct connection_arrival *arrival, packet_info *pinfo, uint16_t srcport, uint16_t dstport)
+/*
+ * Whether the pair's latest connection is the segment's, whatever the TCP dissector makes of it: the pair is
+ * known to be in that stream, and only a SYN begins another for a pair that is in one.
+ */
+static bool stays(const struct connection_arrival *arrival, const struct tcpfsm_segment *seg)
+{
+    return arrival->latest && arrival->latest->behind == file.behind && !(seg->flags & TCP_SYN)
+        && ws_conversations_by_address();
+}
+
+struct connection *connection_arrives(struct connection_arrival *arrival, packet_info *pinfo, uint16_t srcport,
+                                      uint16_t dstport, const struct tcpfsm_segment *seg)
 {
     arrival->key = pair_key(&pinfo->src, &pinfo->dst, srcport, dstport);
     arrival->latest = (struct connection *)pair_find(&arrival->key, &arrival->sender);
     arrival->before = arrival->latest;
     if (pinfo->fd->visited)
-        return;
-    if (arrival->latest && !ws_conversations_by_address())
-        arrival->before = find_before(arrival, pinfo);
+        return ws_conversations_by_address() ? connection_at(arrival->latest, pinfo->num, pinfo->curr_layer_num) : NULL;
     arrival->streams = get_tcp_stream_count();
-    if (file.nested++ == 0) { /* else the outer segment's stream is not accounted for so far */
+    if (file.nested == 0) { /* else the outer segment's stream is not accounted for so far */
         file.behind += arrival->streams - file.accounted;
         file.accounted = arrival->streams;
     }
+    if (stays(arrival, seg))
+        return arrival->latest;
+    file.nested++;
     arrival->accounted = file.accounted;
+    if (arrival->latest && !ws_conversations_by_address())
+        arrival->before = find_before(arrival, pinfo);
+    return NULL;
 }
 
 /* How many streams began while the TCP dissector had the segment, but for those in segments within it. */
@@ -244,7 +257,7 @@ static struct connection *find_or_begin(struct connection_arrival *arrival, pack
     if (file.accounted != arrival->accounted) /* of segments within this one, some began a connection */
         arrival->latest = arrival->before = (struct connection *)pair_find(&arrival->key, &arrival->sender);
     if (by_address && begun == 0 && arrival->latest && arrival->latest->behind == file.behind)
-        return arrival->latest;
+        return arrival->latest; /* a SYN within its stream */
     if (!(by_address && begun == 1 && is_bare_syn(seg)) && !find_stream(pinfo, &stream))
         return NULL;
 
@@ -267,9 +280,7 @@ struct connection *connection_of_segment(struct connection_arrival *arrival, pac
         file.nested--;
         if (seg)
             c = find_or_begin(arrival, pinfo, layer, seg);
-    } else if (seg && ws_conversations_by_address()) {
-        c = connection_at(arrival->latest, pinfo->num, layer);
-    } else if (seg && find_stream(pinfo, &stream)) {
+    } else if (seg && !ws_conversations_by_address() && find_stream(pinfo, &stream)) {
         c = connection_with_stream(arrival->latest, stream);
     }
     return c;
@@ -277,21 +288,20 @@ struct connection *connection_of_segment(struct connection_arrival *arrival, pac
 
 /* ------------------------------------------------------------------ its segments */
 
+/* Writes down what a segment changed, once the machine has moved. */
 static void log_changes(struct connection *c, const packet_info *pinfo, uint8_t layer, unsigned sender,
                         const struct tcpfsm_outcome *out)
 {
-    const struct tcpfsm *m = &c->machine;
-    const enum tcp_closer before = out->opened ? TCP_CLOSER_NONE : (enum tcp_closer)c->closed_by;
-
-    c->closed_by = tcpfsm_closer(m, before) & 7;
-    struct history_note note = {
-        .frame = pinfo->num, .layer = layer, .sender = (uint8_t)sender,
-        .confirmed = { m->end[0].confirmed, m->end[1].confirmed }, .client = m->client, .local = c->local,
-        .local_by = c->local_by, .midstream = m->midstream, .closed_by = c->closed_by,
-    };
-    if (history_shows(&c->history, &note, out))
+    c->facts.confirmed0 = c->machine.end[0].confirmed;
+    c->facts.confirmed1 = c->machine.end[1].confirmed;
+    c->facts.client = c->machine.client;
+    c->facts.midstream = c->machine.midstream;
+    if (!history_moves(out) && history_shows(&c->history, &c->facts))
         return;
-    note.time_ns = segment_time_ns(&pinfo->abs_ts);
+    const struct history_note note = {
+        .time_ns = segment_time_ns(&pinfo->abs_ts), .frame = pinfo->num, .layer = layer, .sender = (uint8_t)sender,
+        .facts = c->facts,
+    };
     make_room(&c->history, history_entries_of(out));
     history_append(&c->history, &note, out);
 }
@@ -311,13 +321,22 @@ static struct connection *ended_by(const struct connection *c, uint32_t frame, u
     return NULL;
 }
 
+/* Index of the end that is taken to be the client where its first segment does not tell: that with the higher port. */
+static unsigned likely_client(const struct connection *c, unsigned sender)
+{
+    return c->pair.port[sender] >= c->pair.port[!sender] ? sender : !sender;
+}
+
 void connection_segment(struct connection *c, unsigned sender, const packet_info *pinfo, uint8_t layer,
                         const struct tcpfsm_segment *seg)
 {
     struct tcpfsm_outcome out;
     const bool first = !c->machine.started;
 
-    tcpfsm_segment(&c->machine, sender, pinfo->srcport >= pinfo->destport ? sender : !sender, seg,
+    file.latest = pinfo->abs_ts;
+    if (tcpfsm_in_order(&c->machine, sender, seg))
+        return;
+    tcpfsm_segment(&c->machine, sender, likely_client(c, sender), seg,
                    (int64_t)connection_time_wait_s * 1000000, &out);
     if (first || out.opened || out.tries_on) { /* decided once, and again where the client may be another */
         enum local_by by;
@@ -325,16 +344,18 @@ void connection_segment(struct connection *c, unsigned sender, const packet_info
             .pinfo = pinfo, .sender = sender, .client = c->machine.client,
             .knows_client = (seg->flags & TCP_SYN) != 0,
         };
-        c->local = local_end(&question, &by) & 1;
-        c->local_by = by & 7;
+        c->facts.local = local_end(&question, &by) & 1;
+        c->facts.local_by = by & 7;
     }
+    const uint8_t before = out.opened ? TCP_CLOSER_NONE : c->facts.closed_by;
+    c->facts.closed_by = tcpfsm_closer(&c->machine, (enum tcp_closer)before) & 7;
     log_changes(c, pinfo, layer, sender, &out);
     struct connection *old = out.opened ? ended_by(c, pinfo->num, layer) : NULL;
     if (old) { /* here its log ends: nothing else tells when */
         const struct tcpfsm_outcome over = { .opened = true };
+        old->facts.closed_by = tcpfsm_closer(&old->machine, TCP_CLOSER_NONE) & 7;
         log_changes(old, pinfo, layer, sender, &over);
     }
-    file.latest = pinfo->abs_ts;
 }
 
 bool connection_view(const struct connection *c, unsigned sender, const packet_info *pinfo, uint8_t layer,

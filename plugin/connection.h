@@ -18,7 +18,7 @@
 /* One connection, as long as the capture file is open. */
 struct connection;
 
-/* A segment before the TCP dissector has seen it. Valid until connection_of_segment() is called with it. */
+/* A segment before the TCP dissector has seen it. Valid until it has been annotated. */
 struct connection_arrival {
     struct pair_key key;
     struct connection *latest; /* the pair's, so far; NULL: none */
@@ -41,12 +41,17 @@ void connection_forget_all(void);
 
 /*
  * To be called before the TCP dissector, once for each segment.
- *  pinfo  with the segment's own addresses
+ *  pinfo             with the segment's own addresses
+ *  srcport, dstport  its ports
+ *  seg               its header
+ * Returns its connection; or NULL where that is known only once the TCP dissector has had the segment.
  */
-void connection_arrives(struct connection_arrival *arrival, packet_info *pinfo, uint16_t srcport, uint16_t dstport);
+struct connection *connection_arrives(struct connection_arrival *arrival, packet_info *pinfo, uint16_t srcport,
+                                      uint16_t dstport, const struct tcpfsm_segment *seg);
 
 /*
- * To be called after it, on every pass, whatever it did. Returns the segment's connection, or NULL.
+ * To be called after it where connection_arrives() returned NULL, whatever it did. Returns the segment's
+ * connection, or NULL: it has none.
  *  pinfo  with the segment's own addresses and ports
  *  seg    NULL: the TCP dissector refused it
  */

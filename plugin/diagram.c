@@ -115,8 +115,8 @@ static void read_entry(struct diagram_connection *c)
     }
     c->state[0] = entry->state0;
     c->state[1] = entry->state1;
-    c->confirmed[0] = entry->confirmed0;
-    c->confirmed[1] = entry->confirmed1;
+    c->confirmed[0] = entry->facts.confirmed0;
+    c->confirmed[1] = entry->facts.confirmed1;
     c->read++;
 }
 

@@ -5,6 +5,8 @@
  */
 #include "history.h"
 
+#include <string.h>
+
 /* How far back a correction is followed to the time when the state that it restores was entered. */
 #define CORRECTION_DEPTH 4
 
@@ -53,14 +55,9 @@ static bool find_restored(const struct history *h, unsigned end, uint8_t state, 
     return false;
 }
 
-bool history_shows(const struct history *h, const struct history_note *note, const struct tcpfsm_outcome *out)
+bool history_shows(const struct history *h, const struct history_facts *facts)
 {
-    if (h->count == 0 || out->opened || out->end[0].count || out->end[1].count)
-        return false;
-    const struct history_entry *last = &h->entry[h->count - 1];
-    return last->confirmed0 == note->confirmed[0] && last->confirmed1 == note->confirmed[1]
-        && last->client == note->client && last->local == note->local && last->local_by == note->local_by
-        && last->midstream == note->midstream && last->closed_by == note->closed_by;
+    return h->count && memcmp(&h->entry[h->count - 1].facts, facts, sizeof *facts) == 0;
 }
 
 /* What an entry says of the two ends. */
@@ -73,13 +70,10 @@ static void append(struct history *h, const struct history_note *note, const str
                    unsigned end, uint8_t event)
 {
     h->entry[h->count++] = (struct history_entry){
-        .time_ns = note->time_ns, .frame = note->frame, .layer = note->layer,
+        .time_ns = note->time_ns, .frame = note->frame, .layer = note->layer, .facts = note->facts,
         .since0 = ends->since[0] & HISTORY_UNSEEN, .since1 = ends->since[1] & HISTORY_UNSEEN,
         .state0 = ends->state[0] & 0xf, .state1 = ends->state[1] & 0xf,
         .event = event & 0x1f, .end = end & 1, .opened = opened,
-        .confirmed0 = note->confirmed[0] & 1, .confirmed1 = note->confirmed[1] & 1,
-        .client = note->client & 1, .local = note->local & 1, .local_by = note->local_by & 7,
-        .midstream = note->midstream & 1, .closed_by = note->closed_by & 7,
     };
 }
 
@@ -87,7 +81,7 @@ void history_append(struct history *h, const struct history_note *note, const st
 {
     const uint32_t before = h->count;
 
-    if (history_shows(h, note, out))
+    if (!history_moves(out) && history_shows(h, &note->facts))
         return;
     if (before == 0) {
         h->initial[0] = out->end[0].previous;
@@ -102,7 +96,7 @@ void history_append(struct history *h, const struct history_note *note, const st
         const struct tcpfsm_change *change = &out->end[end];
         for (unsigned n = 0; n < change->count; n++) {
             ends.state[end] = change->state[n];
-            ends.since[end] = h->count;
+            ends.since[end] = h->count < HISTORY_UNSEEN ? h->count : HISTORY_UNSEEN;
             if (change->event[n] >= TCP_EV_SYN_REPEATED) /* the first of those that correct */
                 find_restored(h, end, change->state[n], &ends.since[end]);
             append(h, note, &ends, out->opened, end, change->event[n]);
@@ -171,7 +165,7 @@ static void view_end(struct history_view *view, unsigned end, const struct histo
 
     v->state = state_of(shown, end);
     v->previous = view->count ? state_before(h, view->first, end) : v->state;
-    v->confirmed = end ? shown->confirmed1 : shown->confirmed0;
+    v->confirmed = end ? shown->facts.confirmed1 : shown->facts.confirmed0;
     v->event = TCP_EV_NONE;
     v->since_frame = 0;
     v->since_ns = 0;
@@ -189,12 +183,12 @@ static void view_entry(struct history_view *view, const struct history_entry *sh
 {
     view_end(view, 0, shown);
     view_end(view, 1, shown);
-    view->client = shown->client;
-    view->local = shown->local;
-    view->local_by = shown->local_by;
-    view->midstream = shown->midstream;
+    view->client = shown->facts.client;
+    view->local = shown->facts.local;
+    view->local_by = shown->facts.local_by;
+    view->midstream = shown->facts.midstream;
     view->opened = view->count && shown->opened;
-    view->closed_by = shown->closed_by;
+    view->closed_by = shown->facts.closed_by;
 }
 
 bool history_find(const struct history *h, uint32_t frame, uint8_t layer, struct history_view *view)

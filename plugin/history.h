@@ -13,28 +13,34 @@
 
 #include <stddef.h>
 
-/* 24 octets: there are millions of them. */
-struct history_entry {
-    int64_t  time_ns;        /* when the segment was captured, nanoseconds since 1970 */
-    uint32_t frame;          /* number of its frame, from 1 */
-    uint32_t since0 : 31;    /* index of the entry with which end 0 entered its state, or HISTORY_UNSEEN */
-    uint32_t client : 1;     /* index of the end that opened, or is taken to have opened */
-    uint32_t since1 : 31;    /* the same of end 1 */
-    uint32_t local : 1;      /* index of the local end */
-    uint32_t layer : 8;      /* which of several segments in that frame: number of its protocol layer */
-    uint32_t state0 : 4;     /* enum tcp_state of end 0 after the transition */
-    uint32_t state1 : 4;     /* the same of end 1 */
-    uint32_t event : 5;      /* enum tcp_event, why; TCP_EV_NONE: no transition */
-    uint32_t end : 1;        /* index of the end that made the transition */
-    uint32_t confirmed0 : 1; /* end 0's own segments prove its state */
-    uint32_t confirmed1 : 1;
-    uint32_t midstream : 1;  /* no handshake of this connection was captured */
-    uint32_t opened : 1;     /* the segment's SYN began an incarnation, here or, with the last entry, elsewhere */
-    uint32_t closed_by : 3;  /* enum tcp_closer */
-    uint32_t local_by : 3;   /* enum local_by */
+/* What is shown besides the states. Compared and stored as a whole. */
+struct history_facts {
+    uint16_t confirmed0 : 1; /* end 0's own segments prove its state */
+    uint16_t confirmed1 : 1;
+    uint16_t client : 1;     /* index of the end that opened, or is taken to have opened */
+    uint16_t local : 1;      /* index of the local end */
+    uint16_t midstream : 1;  /* no handshake of this connection was captured */
+    uint16_t closed_by : 3;  /* enum tcp_closer */
+    uint16_t local_by : 3;   /* enum local_by */
+    uint16_t spare : 5;      /* 0 */
 };
 
-#define HISTORY_UNSEEN 0x7fffffffu /* the state is older than the capture */
+/* 24 octets: there are millions of them. */
+struct history_entry {
+    int64_t  time_ns;     /* when the segment was captured, nanoseconds since 1970 */
+    uint32_t frame;       /* number of its frame, from 1 */
+    uint32_t since0 : 27; /* index of the entry with which end 0 entered its state, or HISTORY_UNSEEN */
+    uint32_t event : 5;   /* enum tcp_event, why; TCP_EV_NONE: no transition */
+    uint32_t since1 : 27; /* the same of end 1 */
+    uint32_t end : 1;     /* index of the end that made the transition */
+    uint32_t opened : 1;  /* the segment's SYN began an incarnation, here or, with the last entry, elsewhere */
+    uint8_t  layer;       /* which of several segments in that frame: number of its protocol layer */
+    uint8_t  state0 : 4;  /* enum tcp_state of end 0 after the transition */
+    uint8_t  state1 : 4;  /* the same of end 1 */
+    struct history_facts facts; /* after the segment */
+};
+
+#define HISTORY_UNSEEN 0x7ffffffu /* the state is older than the capture, or than entries can be counted */
 
 /* As many entries as history_inherit adds at most. */
 #define HISTORY_INHERITED 2
@@ -51,10 +57,15 @@ struct history_note {
     int64_t  time_ns;
     uint32_t frame;
     uint8_t  layer;
-    uint8_t  sender;       /* index of the end that sent it: its transitions come first */
-    uint8_t  confirmed[2]; /* as above, after the segment */
-    uint8_t  client, local, local_by, midstream, closed_by;
+    uint8_t  sender; /* index of the end that sent it: its transitions come first */
+    struct history_facts facts; /* after the segment */
 };
+
+/* Whether the segment moved an end, or began an incarnation. */
+static inline bool history_moves(const struct tcpfsm_outcome *out)
+{
+    return out->end[0].count || out->end[1].count || out->opened;
+}
 
 /* How many entries a segment that did this adds at most. */
 static inline uint32_t history_entries_of(const struct tcpfsm_outcome *out)
@@ -63,12 +74,12 @@ static inline uint32_t history_entries_of(const struct tcpfsm_outcome *out)
     return steps ? steps : 1;
 }
 
-/* Whether the last entry shows all that anyway, so that there is nothing to write down. note->time_ns is not asked. */
-bool history_shows(const struct history *h, const struct history_note *note, const struct tcpfsm_outcome *out);
+/* Whether the last entry shows the facts anyway. Then a segment that moves nothing leaves nothing to write down. */
+bool history_shows(const struct history *h, const struct history_facts *facts);
 
 /*
- * Writes down what a segment did. Notes come in order of frame and layer; h must have room for
- * history_entries_of(out) more entries.
+ * Writes down what a segment did, if that is anything new. Notes come in order of frame and layer; h must have
+ * room for history_entries_of(out) more entries.
  */
 void history_append(struct history *h, const struct history_note *note, const struct tcpfsm_outcome *out);
 

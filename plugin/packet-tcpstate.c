@@ -60,19 +60,12 @@ static bool has_endpoints(const packet_info *pinfo, const struct endpoints *e)
 /* One segment between its arrival from IP and its annotation. */
 struct hooked {
     struct tcpfsm_segment seg;
-    struct endpoints endpoints;  /* of the segment */
+    struct segment_ports ports;
+    struct endpoints endpoints;    /* of the segment */
     struct connection_arrival arrival;
+    struct connection *connection; /* NULL: not known before TCP has had the segment */
     uint8_t layer;
 };
-
-static void prepare(packet_info *pinfo, struct hooked *h, const struct segment_ports *ports)
-{
-    h->endpoints = endpoints_of(pinfo);
-    h->endpoints.srcport = ports->src;
-    h->endpoints.destport = ports->dst;
-    h->layer = pinfo->curr_layer_num;
-    connection_arrives(&h->arrival, pinfo, ports->src, ports->dst);
-}
 
 static void tell_listeners(packet_info *pinfo, const struct hooked *h, const struct connection_view *view)
 {
@@ -85,32 +78,41 @@ static void tell_listeners(packet_info *pinfo, const struct hooked *h, const str
     tap_queue_packet(tap_tcpstate, pinfo, said);
 }
 
-static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const struct hooked *h,
-                     const struct connection *c)
+/* Whether anybody would see an annotation. */
+static bool somebody_looks(proto_tree *tree)
 {
-    const bool wanted = annotation_is_wanted(tree), tapped = have_tap_listener(tap_tcpstate);
-    const bool in_info = info_column && pinfo->cinfo && col_get_writable(pinfo->cinfo, COL_INFO);
+    return have_tap_listener(tap_tcpstate) || info_column || annotation_is_wanted(tree);
+}
+
+static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const struct hooked *h)
+{
     struct connection_view view;
 
-    if (!(wanted || tapped || in_info) || !connection_view(c, h->arrival.sender, pinfo, h->layer, &view))
+    if (!connection_view(h->connection, h->arrival.sender, pinfo, h->layer, &view))
         return;
-    if (wanted)
+    if (annotation_is_wanted(tree))
         annotation_add(tree, tvb, pinfo, &view, &h->seg);
-    if (in_info)
+    if (info_column && pinfo->cinfo && col_get_writable(pinfo->cinfo, COL_INFO))
         annotation_info_column(pinfo, &view);
-    if (tapped)
+    if (have_tap_listener(tap_tcpstate))
         tell_listeners(pinfo, h, &view);
+}
+
+/* On the first pass. */
+static void move(packet_info *pinfo, const struct hooked *h)
+{
+    connection_segment(h->connection, h->arrival.sender, pinfo, h->layer, &h->seg);
 }
 
 static void follow(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
 {
-    struct connection *c = connection_of_segment(&h->arrival, pinfo, h->layer, refused ? NULL : &h->seg);
-
-    if (!c)
-        return;
-    if (!pinfo->fd->visited)
-        connection_segment(c, h->arrival.sender, pinfo, h->layer, &h->seg);
-    annotate(tvb, pinfo, tree, h, c);
+    if (!h->connection) {
+        h->connection = connection_of_segment(&h->arrival, pinfo, h->layer, refused ? NULL : &h->seg);
+        if (h->connection && !pinfo->fd->visited)
+            move(pinfo, h);
+    }
+    if (h->connection && somebody_looks(tree))
+        annotate(tvb, pinfo, tree, h);
 }
 
 /* The TCP dissector is done with the segment, or has refused it. */
@@ -126,25 +128,41 @@ static void conclude(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct
     set_endpoints(pinfo, &inner);
 }
 
-static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+/* Has the TCP dissector dissect the segment, and comes after it. */
+static int dissect_and_conclude(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data, struct hooked *h)
 {
-    struct hooked h;
-    struct segment_ports ports;
     volatile int dissected = 1; /* stays so where TCP throws, on a truncated packet: annotated all the same */
 
-    /* Switched off by the user; quoted in an ICMP error, and so no segment of its own; not whole. */
-    if (!proto_is_protocol_enabled(protocol) || pinfo->flags.in_error_pkt || !segment_read(tvb, pinfo, &h.seg, &ports))
-        return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
-
-    prepare(pinfo, &h, &ports);
+    h->endpoints = endpoints_of(pinfo);
+    h->endpoints.srcport = h->ports.src;
+    h->endpoints.destport = h->ports.dst;
     TRY {
         dissected = call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
     }
     FINALLY {
-        conclude(tvb, pinfo, tree, &h, dissected <= 0); /* 0: the user has disabled TCP */
+        conclude(tvb, pinfo, tree, h, dissected <= 0); /* 0: the user has disabled TCP */
     }
     ENDTRY;
     return dissected;
+}
+
+static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+{
+    const bool looked_at = somebody_looks(tree), first_pass = !pinfo->fd->visited;
+    struct hooked h;
+
+    /* Nothing to do; switched off by the user; quoted in an ICMP error, and so no segment of its own; not whole. */
+    if (!(first_pass || looked_at) || !proto_is_protocol_enabled(protocol) || pinfo->flags.in_error_pkt
+        || !segment_read(tvb, pinfo, &h.seg, &h.ports))
+        return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
+
+    h.layer = pinfo->curr_layer_num;
+    h.connection = connection_arrives(&h.arrival, pinfo, h.ports.src, h.ports.dst, &h.seg);
+    if (h.connection && first_pass)
+        move(pinfo, &h);
+    if (h.connection && !looked_at)
+        return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
+    return dissect_and_conclude(tvb, pinfo, tree, data, &h);
 }
 
 /* ------------------------------------------------------------------ registration */

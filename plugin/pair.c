@@ -23,9 +23,10 @@ static void choose_secret(void)
         secret[i] = (uint64_t)g_random_int() << 32 | g_random_int() | 1;
 }
 
-static uint64_t spread(uint64_t value)
+static uint64_t spread(uint64_t value, unsigned by)
 {
-    return (value ^ value >> 29) * secret[2];
+    value *= secret[by];
+    return value ^ value >> 32;
 }
 
 static uint64_t hash_of_end(const uint8_t *address, uint8_t length, uint16_t port)
@@ -35,9 +36,15 @@ static uint64_t hash_of_end(const uint8_t *address, uint8_t length, uint16_t por
     for (unsigned at = 0; at + 4 <= length; at += 4) { /* octets beyond, of no IP address, need not count */
         uint32_t word;
         memcpy(&word, address + at, sizeof word);
-        hash = spread((hash ^ word) + secret[1]);
+        hash = spread(hash + word, 1);
     }
-    return hash ^ hash >> 32;
+    return hash;
+}
+
+/* A sum: the same in both directions. */
+static uint32_t hash_of_ends(uint64_t end, uint64_t other)
+{
+    return (uint32_t)spread(end + other, 2);
 }
 
 static const uint8_t *octets_of(const address *a)
@@ -57,9 +64,8 @@ struct pair_key pair_key(const address *src, const address *dst, uint16_t srcpor
 
     if (secret[0] == 0)
         choose_secret();
-    /* A sum: the same in both directions. */
-    key.hash = (uint32_t)(spread(hash_of_end(key.src, key.address_length, srcport)
-                                 + hash_of_end(key.dst, key.address_length, dstport)) >> 32);
+    key.hash = hash_of_ends(hash_of_end(key.src, key.address_length, srcport),
+                            hash_of_end(key.dst, key.address_length, dstport));
     return key;
 }
 
@@ -78,32 +84,28 @@ static bool has_address(const struct pair *p, unsigned end, const uint8_t *addre
 
 static bool goes_from(const struct pair *p, unsigned sender, const struct pair_key *key)
 {
-    return p->port[sender] == key->srcport && p->port[!sender] == key->dstport && p->address_type == key->address_type
-        && p->address_length == key->address_length && has_address(p, sender, key->src)
-        && has_address(p, !sender, key->dst);
+    return p->port[sender] == key->srcport && p->port[!sender] == key->dstport && has_address(p, sender, key->src)
+        && has_address(p, !sender, key->dst) && p->address_type == key->address_type;
 }
 
 struct pair *pair_find(const struct pair_key *key, unsigned *sender)
 {
-    if (!table.bucket)
-        return NULL;
-    for (struct pair *p = table.bucket[key->hash & table.mask]; p; p = p->next) {
-        if (goes_from(p, 0, key)) {
-            *sender = 0;
-            return p;
-        }
-        if (goes_from(p, 1, key)) {
-            *sender = 1;
-            return p;
-        }
+    struct pair *p = table.bucket ? table.bucket[key->hash & table.mask] : NULL;
+
+    for (; p; p = p->next) {
+        if (p->address_length != key->address_length)
+            continue;
+        *sender = !goes_from(p, 0, key);
+        if (*sender == 0 || goes_from(p, 1, key))
+            break;
     }
-    return NULL;
+    return p;
 }
 
 static uint32_t hash_of(const struct pair *p)
 {
-    return (uint32_t)(spread(hash_of_end(address_of(p, 0), p->address_length, p->port[0])
-                             + hash_of_end(address_of(p, 1), p->address_length, p->port[1])) >> 32);
+    return hash_of_ends(hash_of_end(address_of(p, 0), p->address_length, p->port[0]),
+                        hash_of_end(address_of(p, 1), p->address_length, p->port[1]));
 }
 
 static void link_in(struct pair *p, uint32_t hash)

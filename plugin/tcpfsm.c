@@ -50,12 +50,51 @@ static bool follows_at_once(struct tcpfsm *m, unsigned sender, const struct tcpf
     return same_sender && elapsed_us < (m->rtt_us > REPEATS_AFTER_US ? m->rtt_us : REPEATS_AFTER_US);
 }
 
+/* What a segment proves of its sender, and does to its receiver. */
+static void judge(const struct judgement *j)
+{
+    const bool syn = has(j->seg, TCP_SYN), ack = has(j->seg, TCP_ACK);
+
+    if (has(j->seg, TCP_RST)) {
+        evidence_of_rst(j);
+        effect_of_rst(j);
+        return;
+    }
+    if (!syn && !ack)
+        return; /* RFC 9293 section 3.10.7.4: without ACK it is dropped */
+
+    if (!syn)
+        evidence_of_ack(j);
+    else if (ack)
+        evidence_of_syn_ack(j);
+    else
+        evidence_of_syn(j);
+
+    if (!(syn && j->snd->syn_pending)) /* else its numbers are not those of the connection */
+        seq_note_sent(j->snd, j->rcv, j->seg, j->follows_at_once);
+
+    if (!syn)
+        effect_of_ack(j);
+    else if (ack)
+        effect_of_syn_ack(j);
+    else
+        effect_of_syn(j);
+}
+
+/* The end is open, all numbers are known, and nothing was ever seen of a FIN or of segments out of order. */
+static bool is_calm(const struct tcpfsm_end *e)
+{
+    return e->state == TCP_ESTABLISHED && e->synchronized && e->captured && e->has_acked && e->knows_snd_nxt
+        && e->knows_data_end && e->knows_rcv_nxt && e->held_count == 0 && !e->has_other_iss && !e->syn_pending
+        && !e->knows_fin && !e->fin_disputed && !e->fin_over_hole && !e->fin_ack_provable && !e->peer_fin_arrived;
+}
+
 void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
                     const struct tcpfsm_segment *seg, int64_t time_wait_us,
                     struct tcpfsm_outcome *out)
 {
     struct tcpfsm_segment plain = *seg;
-    struct judgement j = {
+    const struct judgement j = {
         .m = m, .snd = &m->end[sender & 1], .rcv = &m->end[!(sender & 1)], .seg = &plain, .out = out,
         .follows_at_once = follows_at_once(m, sender & 1, seg),
     };
@@ -69,28 +108,29 @@ void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         out->end[i].previous = m->end[i].state;
         expire_time_wait(&j, &m->end[i], time_wait_us);
     }
+    judge(&j);
+    m->calm = is_calm(j.snd) && is_calm(j.rcv);
+}
 
-    if (has(&plain, TCP_RST)) {
-        evidence_of_rst(&j);
-        effect_of_rst(&j);
-        return;
-    }
-    if (has(&plain, TCP_SYN | TCP_ACK))
-        evidence_of_syn_ack(&j);
-    else if (has(&plain, TCP_SYN))
-        evidence_of_syn(&j);
-    else if (has(&plain, TCP_ACK))
-        evidence_of_ack(&j);
-    else
-        return; /* RFC 9293 section 3.10.7.4: without ACK it is dropped */
+/*
+ * The segment begins where its sender's last one ended, acknowledges no more than its receiver sent, and is taken.
+ * (Numbers half the circle apart are both before and after each other: asked as the rules for all segments ask it.)
+ */
+static bool is_in_order(const struct tcpfsm_end *s, const struct tcpfsm_end *r, const struct tcpfsm_segment *seg)
+{
+    return seg->seq == s->snd_nxt && seg->seq == s->data_end && !seq_gt(seg->ack, r->data_end)
+        && seq_le(seg->ack, r->snd_nxt) && seq_le(seg->seq, r->rcv_nxt) && !seq_is_dropped(r, seg);
+}
 
-    if (!(has(&plain, TCP_SYN) && j.snd->syn_pending)) /* else its numbers are not those of the connection */
-        seq_note_sent(j.snd, j.rcv, &plain, j.follows_at_once);
+bool tcpfsm_in_order(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
+{
+    struct tcpfsm_end *s = &m->end[sender & 1], *r = &m->end[!(sender & 1)];
 
-    if (has(&plain, TCP_SYN | TCP_ACK))
-        effect_of_syn_ack(&j);
-    else if (has(&plain, TCP_SYN))
-        effect_of_syn(&j);
-    else
-        effect_of_ack(&j);
+    if (!m->calm || (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK || !s->confirmed
+        || !is_in_order(s, r, seg))
+        return false;
+    (void)follows_at_once(m, sender & 1, seg);
+    seq_note_sent_in_order(s, r, seg);
+    r->rcv_nxt = seq_max(r->rcv_nxt, seq_end(seg));
+    return true;
 }

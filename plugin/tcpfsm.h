@@ -126,6 +126,7 @@ struct tcpfsm {
     bool     client : 1;    /* index of the end that opened, or is taken to have opened */
     bool     fast_open : 1; /* the SYN asked for Fast Open or bore data, not refused so far */
     bool     fast_open_data : 1; /* it bore data */
+    bool     calm : 1;      /* both ends are open and nothing about them is in doubt: tcpfsm_in_order() serves */
 };
 
 /* As many transitions as one end can make on one segment. */
@@ -156,5 +157,12 @@ struct tcpfsm_outcome {
 void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
                     const struct tcpfsm_segment *seg, int64_t time_wait_us,
                     struct tcpfsm_outcome *out);
+
+/*
+ * The same, fast, for what most segments are: data or an ACK in order in a connection that is open. Returns true
+ * if the segment is one of those: the machine has moved, and nothing that is shown has changed. False:
+ * nothing was done, it is one for tcpfsm_segment().
+ */
+bool tcpfsm_in_order(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg);
 
 #endif

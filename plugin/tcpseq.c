@@ -72,20 +72,21 @@ static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer,
     }
 }
 
-/*
- * Where the end has repeated something its window may be down to one segment (RFC 5681 section 3.1), and where
- * it was once offered less than a segment it may be so still: then a FIN waits behind what is outstanding.
- */
-static void note_holding_back(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
-                              bool follows_at_once)
+/* Where an end was once offered less than a segment it may be so still: then a FIN waits behind what is outstanding. */
+static void note_small_window(const struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
+{
+    if (window_of(e, peer, seg, 0) < (e->mss ? e->mss : MSS_UNKNOWN))
+        peer->held_back = true;
+}
+
+/* The same where the end has repeated something: its window may be down to one segment (RFC 5681 section 3.1). */
+static void note_repetition(struct tcpfsm_end *e, const struct tcpfsm_segment *seg, bool follows_at_once)
 {
     const bool has_numbers = seg->len > 0 || (seg->flags & TCP_SYN);
     const bool twice = (follows_at_once && seq_end(seg) == e->snd_nxt) || ((seg->flags & TCP_SYN) && is_copy(e, seg));
 
     if (has_numbers && e->captured && e->knows_data_end && seq_lt(seg->seq, e->data_end) && !twice)
         e->held_back = true;
-    if ((seg->flags & TCP_ACK) && window_of(e, peer, seg, 0) < (e->mss ? e->mss : MSS_UNKNOWN))
-        peer->held_back = true;
 }
 
 /* Before the end's FIN leaves, the peer is done: all it had sent was acknowledged, and nothing held it back. */
@@ -100,7 +101,9 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
     const uint32_t data_end = seq_data_end(seg), end = seq_end(seg), had_to = e->data_end;
     const bool had_data = e->knows_data_end;
 
-    note_holding_back(e, peer, seg, follows_at_once);
+    note_repetition(e, seg, follows_at_once);
+    if (seg->flags & TCP_ACK)
+        note_small_window(e, peer, seg);
     if ((seg->flags & TCP_FIN) && !e->knows_fin)
         peer->idle_at_peer_fin = is_idle(peer, e);
     if (seg->flags & TCP_ACK) {
@@ -141,6 +144,19 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
     e->snd_nxt = e->knows_snd_nxt ? seq_max(e->snd_nxt, end) : end;
     e->knows_snd_nxt = true;
     e->captured = true;
+}
+
+void seq_note_sent_in_order(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
+{
+    note_small_window(e, peer, seg);
+    e->rcv_edge = seq_max(e->rcv_edge, seg->ack + window_of(e, peer, seg, WSCALE_MAX));
+    e->rcv_acked = seq_max(e->rcv_acked, seg->ack);
+    e->rcv_nxt = seq_max(e->rcv_nxt, seg->ack);
+    e->last_ack = seg->ack;
+    if (seg->len > 0) {
+        e->data_end = e->snd_nxt = seq_end(seg);
+        e->idle_at_peer_fin = false;
+    }
 }
 
 /* Drops from the held ranges what is in order by now. */

@@ -209,9 +209,28 @@ static bool received_syn(const struct tcpfsm_change *change)
     return false;
 }
 
+/* What is fast for a segment in order does what the machine would have done with it. */
+static void check_in_order(const struct run *r, const struct tcpfsm *before, uint8_t closed_before,
+                            const struct stream_segment *in, const struct tcpfsm_outcome *out)
+{
+    struct tcpfsm quick = *before;
+
+    if (tcpfsm_in_order(&quick, in->sender, &in->seg)) {
+        CHECK(memcmp(&quick, &r->m, sizeof quick) == 0, "in order, the machine is another");
+        CHECK(!history_moves(out), "in order, but it moves");
+        CHECK(r->closed_by == closed_before, "in order, but somebody closed");
+        CHECK(r->m.end[0].confirmed == before->end[0].confirmed && r->m.end[1].confirmed == before->end[1].confirmed,
+              "in order, but it proves");
+    } else {
+        CHECK(memcmp(&quick, before, sizeof quick) == 0, "not in order, but the machine has moved");
+    }
+}
+
 static void take(struct run *r, struct twin *twins, unsigned twin_count, const struct stream_segment *in)
 {
-    const struct tcpfsm_end before[2] = { r->m.end[0], r->m.end[1] };
+    const struct tcpfsm machine_before = r->m;
+    const struct tcpfsm_end *before = machine_before.end;
+    const uint8_t closed_before = r->closed_by;
     const bool first = !r->m.started;
     struct seen *s = &r->seen[r->count++];
     struct tcpfsm_outcome out;
@@ -233,20 +252,22 @@ static void take(struct run *r, struct twin *twins, unsigned twin_count, const s
     if (received_syn(&out.end[!in->sender])) /* its FINs so far may be of the incarnation before */
         r->proof[!in->sender].surely_from = r->proof[!in->sender].fins;
     check_closer(r);
+    check_in_order(r, &machine_before, closed_before, in, &out);
     for (unsigned i = 0; i < twin_count; i++)
         check_twin(&twins[i], r, in, &out);
 
     const struct history_note note = {
         .time_ns = in->seg.time_us * 1000, .frame = in->frame, .layer = in->layer, .sender = in->sender,
-        .confirmed = { r->m.end[0].confirmed, r->m.end[1].confirmed }, .client = r->m.client,
-        .midstream = r->m.midstream, .closed_by = r->closed_by,
+        .facts = { .confirmed0 = r->m.end[0].confirmed, .confirmed1 = r->m.end[1].confirmed, .client = r->m.client,
+                   .midstream = r->m.midstream, .closed_by = r->closed_by & 7 },
     };
     make_room(&r->history, history_entries_of(&out));
     history_append(&r->history, &note, &out);
     *s = (struct seen){
         .frame = in->frame, .layer = in->layer, .state = { r->m.end[0].state, r->m.end[1].state },
-        .previous = { out.end[0].previous, out.end[1].previous }, .confirmed = { note.confirmed[0], note.confirmed[1] },
-        .client = note.client, .midstream = note.midstream, .closed_by = note.closed_by, .out = out,
+        .previous = { out.end[0].previous, out.end[1].previous }, .client = note.facts.client,
+        .confirmed = { note.facts.confirmed0, note.facts.confirmed1 },
+        .midstream = note.facts.midstream, .closed_by = note.facts.closed_by, .out = out,
     };
     check_view(r, s, in->frame, in->layer, true);
 }

@@ -45,8 +45,8 @@ static void take(struct run *r, unsigned sender, uint8_t flags, uint32_t seq, ui
     struct history_note note = { .time_ns = r->frame, .frame = ++r->frame, .sender = sender & 1 };
 
     tcpfsm_segment(&r->m, sender, 0, &seg, TIME_WAIT_US, &out);
-    note.confirmed[0] = r->m.end[0].confirmed;
-    note.confirmed[1] = r->m.end[1].confirmed;
+    note.facts.confirmed0 = r->m.end[0].confirmed;
+    note.facts.confirmed1 = r->m.end[1].confirmed;
     make_room(&r->h, history_entries_of(&out));
     history_append(&r->h, &note, &out);
 }

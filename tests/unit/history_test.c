@@ -49,7 +49,7 @@ static void step(struct script *s, unsigned end, uint8_t state, uint8_t event)
 static void write_segment(struct script *s, uint32_t frame, uint8_t layer, int64_t time_ns, unsigned confirmed)
 {
     const struct history_note note = { .time_ns = time_ns, .frame = frame, .layer = layer,
-                                       .confirmed = { confirmed & 1, confirmed >> 1 & 1 } };
+                                       .facts = { .confirmed0 = confirmed & 1, .confirmed1 = confirmed >> 1 & 1 } };
     history_append(&s->h, &note, &s->out);
     memset(&s->out, 0, sizeof s->out);
     s->out.end[0].previous = s->state[0];
