@@ -8,7 +8,6 @@
 
 #include "closer.h"
 #include "local_end.h"
-#include "segment.h"
 
 #include <epan/dissectors/packet-tcp.h>
 
@@ -44,7 +43,7 @@ static struct {
     uint32_t accounted; /* streams of the TCP dissector whose beginning was seen here, or noticed later */
     uint32_t behind;    /* those noticed later: any pair's stream may have changed meanwhile */
     uint32_t nested;    /* segments that are being dissected, one within the other */
-    nstime_t latest;    /* when the latest segment of the first pass was captured */
+    int64_t latest_ns;  /* when the latest segment of the first pass was captured */
     struct connection *spare;
     uint32_t spares;
 } file;
@@ -89,7 +88,7 @@ static struct connection *connection_with_stream(struct connection *latest, uint
     return low < all->count && all->list[low].connection->stream == stream ? all->list[low].connection : NULL;
 }
 
-static struct connection *connection_at(struct connection *latest, uint32_t frame, uint8_t layer)
+static struct connection *connection_at(struct connection *latest, const struct sighting *s)
 {
     const struct streams *all = latest ? latest->streams : NULL;
 
@@ -99,7 +98,7 @@ static struct connection *connection_at(struct connection *latest, uint32_t fram
     while (high - low > 1) {
         const uint32_t middle = low + (high - low) / 2;
         const struct stream *i = &all->list[middle];
-        if (i->frame > frame || (i->frame == frame && i->layer > layer))
+        if (i->frame > s->frame || (i->frame == s->frame && i->layer > s->layer))
             high = middle;
         else
             low = middle;
@@ -149,8 +148,8 @@ static struct connection *begin_pair(const struct pair_key *key)
 }
 
 /* Another connection of a pair that has had some. An incarnation begins with what was known of the ends. */
-static struct connection *begin_incarnation(struct connection *latest, const struct connection *before, uint32_t frame,
-                                            uint8_t layer)
+static struct connection *begin_incarnation(struct connection *latest, const struct connection *before,
+                                            const struct sighting *s)
 {
     struct connection *c = take_spare();
     struct streams *all = latest->streams;
@@ -168,14 +167,14 @@ static struct connection *begin_incarnation(struct connection *latest, const str
         c->number = file.pairs++;
     }
     pair_replace(&c->pair, &latest->pair);
-    note_stream(all, c, frame, layer);
+    note_stream(all, c, s->frame, s->layer);
     return c;
 }
 
 /* Nothing but the TCP dissector itself can begin a stream in such a segment: it has nobody to hand it to. */
 static bool is_bare_syn(const struct tcpfsm_segment *seg)
 {
-    return seg && (seg->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN && seg->len == 0;
+    return (seg->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN && seg->len == 0;
 }
 
 /* The connection that these addresses and ports have before the segment, where others share them. */
@@ -192,30 +191,40 @@ static struct connection *find_before(const struct connection_arrival *arrival, 
     return found ? connection_with_stream(arrival->latest, stream) : NULL;
 }
 
+/* The pair's latest connection; NULL: it has none. Sets the segment's sender. */
+static struct connection *find_latest(const struct pair_key *key, struct sighting *s)
+{
+    unsigned sender = 0; /* the first segment of a pair is from its end 0 */
+    struct connection *latest = (struct connection *)pair_find(key, &sender);
+
+    s->sender = (uint8_t)sender;
+    return latest;
+}
+
 /*
  * Whether the pair's latest connection is the segment's, whatever the TCP dissector makes of it: the pair is
  * known to be in that stream, and only a SYN begins another for a pair that is in one.
  */
-static bool stays(const struct connection_arrival *arrival, const struct tcpfsm_segment *seg)
+static bool stays(const struct connection_arrival *arrival, const struct sighting *s)
 {
-    return arrival->latest && arrival->latest->behind == file.behind && !(seg->flags & TCP_SYN)
+    return arrival->latest && arrival->latest->behind == file.behind && !(s->seg.flags & TCP_SYN)
         && ws_conversations_by_address();
 }
 
-struct connection *connection_arrives(struct connection_arrival *arrival, packet_info *pinfo, uint16_t srcport,
-                                      uint16_t dstport, const struct tcpfsm_segment *seg)
+struct connection *connection_arrives(struct connection_arrival *arrival, packet_info *pinfo,
+                                      const struct segment_ports *ports, struct sighting *s)
 {
-    arrival->key = pair_key(&pinfo->src, &pinfo->dst, srcport, dstport);
-    arrival->latest = (struct connection *)pair_find(&arrival->key, &arrival->sender);
+    arrival->key = pair_key(&pinfo->src, &pinfo->dst, ports->src, ports->dst);
+    arrival->latest = find_latest(&arrival->key, s);
     arrival->before = arrival->latest;
     if (pinfo->fd->visited)
-        return ws_conversations_by_address() ? connection_at(arrival->latest, pinfo->num, pinfo->curr_layer_num) : NULL;
+        return ws_conversations_by_address() ? connection_at(arrival->latest, s) : NULL;
     arrival->streams = get_tcp_stream_count();
     if (file.nested == 0) { /* else the outer segment's stream is not accounted for so far */
         file.behind += arrival->streams - file.accounted;
         file.accounted = arrival->streams;
     }
-    if (stays(arrival, seg))
+    if (stays(arrival, s))
         return arrival->latest;
     file.nested++;
     arrival->accounted = file.accounted;
@@ -232,55 +241,49 @@ static uint32_t streams_begun(const struct connection_arrival *arrival)
 
 /* The connection of a segment whose stream has that number. */
 static struct connection *connection_of_stream(struct connection_arrival *arrival, uint32_t stream,
-                                               const packet_info *pinfo, uint8_t layer)
+                                               const struct sighting *s)
 {
     struct connection *c = connection_with_stream(arrival->latest, stream);
 
-    if (!c && arrival->latest) {
-        c = begin_incarnation(arrival->latest, arrival->before, pinfo->num, layer);
-    } else if (!c) {
-        arrival->sender = 0;
-        c = begin_pair(&arrival->key);
-    }
+    if (!c)
+        c = arrival->latest ? begin_incarnation(arrival->latest, arrival->before, s) : begin_pair(&arrival->key);
     c->stream = stream;
     return c;
 }
 
 /* First pass. */
-static struct connection *find_or_begin(struct connection_arrival *arrival, packet_info *pinfo, uint8_t layer,
-                                        const struct tcpfsm_segment *seg)
+static struct connection *find_or_begin(struct connection_arrival *arrival, packet_info *pinfo, struct sighting *s)
 {
     const uint32_t begun = streams_begun(arrival);
     const bool by_address = ws_conversations_by_address();
     uint32_t stream = arrival->streams;
 
     if (file.accounted != arrival->accounted) /* of segments within this one, some began a connection */
-        arrival->latest = arrival->before = (struct connection *)pair_find(&arrival->key, &arrival->sender);
+        arrival->latest = arrival->before = find_latest(&arrival->key, s);
     if (by_address && begun == 0 && arrival->latest && arrival->latest->behind == file.behind)
         return arrival->latest; /* a SYN within its stream */
-    if (!(by_address && begun == 1 && is_bare_syn(seg)) && !find_stream(pinfo, &stream))
+    if (!(by_address && begun == 1 && is_bare_syn(&s->seg)) && !find_stream(pinfo, &stream))
         return NULL;
 
     const bool is_new = stream >= arrival->streams;
     file.accounted += begun;
     if (begun > is_new) /* somebody else's too */
         file.behind += begun - is_new;
-    struct connection *c = connection_of_stream(arrival, stream, pinfo, layer);
+    struct connection *c = connection_of_stream(arrival, stream, s);
     c->behind = file.behind;
     return c;
 }
 
-struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, uint8_t layer,
-                                         const struct tcpfsm_segment *seg)
+struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, struct sighting *s)
 {
     struct connection *c = NULL;
     uint32_t stream;
 
     if (!pinfo->fd->visited) {
         file.nested--;
-        if (seg)
-            c = find_or_begin(arrival, pinfo, layer, seg);
-    } else if (seg && !ws_conversations_by_address() && find_stream(pinfo, &stream)) {
+        if (s)
+            c = find_or_begin(arrival, pinfo, s);
+    } else if (s && !ws_conversations_by_address() && find_stream(pinfo, &stream)) {
         c = connection_with_stream(arrival->latest, stream);
     }
     return c;
@@ -289,8 +292,7 @@ struct connection *connection_of_segment(struct connection_arrival *arrival, pac
 /* ------------------------------------------------------------------ its segments */
 
 /* Writes down what a segment changed, once the machine has moved. */
-static void log_changes(struct connection *c, const packet_info *pinfo, uint8_t layer, unsigned sender,
-                        const struct tcpfsm_outcome *out)
+static void log_changes(struct connection *c, const struct sighting *s, const struct tcpfsm_outcome *out)
 {
     c->facts.confirmed0 = c->machine.end[0].confirmed;
     c->facts.confirmed1 = c->machine.end[1].confirmed;
@@ -299,20 +301,19 @@ static void log_changes(struct connection *c, const packet_info *pinfo, uint8_t 
     if (!history_moves(out) && history_shows(&c->history, &c->facts))
         return;
     const struct history_note note = {
-        .time_ns = segment_time_ns(&pinfo->abs_ts), .frame = pinfo->num, .layer = layer, .sender = (uint8_t)sender,
-        .facts = c->facts,
+        .time_ns = s->time_ns, .frame = s->frame, .layer = s->layer, .sender = s->sender, .facts = c->facts,
     };
     make_room(&c->history, history_entries_of(out));
     history_append(&c->history, &note, out);
 }
 
 /* The connection that ended where this one began, if it began with that segment; or NULL. */
-static struct connection *ended_by(const struct connection *c, uint32_t frame, uint8_t layer)
+static struct connection *ended_by(const struct connection *c, const struct sighting *s)
 {
     const struct streams *all = c->streams;
 
-    if (!all || all->list[all->count - 1].connection != c || all->list[all->count - 1].frame != frame
-        || all->list[all->count - 1].layer != layer)
+    if (!all || all->list[all->count - 1].connection != c || all->list[all->count - 1].frame != s->frame
+        || all->list[all->count - 1].layer != s->layer)
         return NULL;
     for (uint32_t i = all->count - 1; i-- > 0;) {
         if (all->list[i].connection->number == c->number)
@@ -327,43 +328,49 @@ static unsigned likely_client(const struct connection *c, unsigned sender)
     return c->pair.port[sender] >= c->pair.port[!sender] ? sender : !sender;
 }
 
-void connection_segment(struct connection *c, unsigned sender, const packet_info *pinfo, uint8_t layer,
-                        const struct tcpfsm_segment *seg)
+/* Which end is local: decided once, and again where the client may be another. */
+static void decide_local(struct connection *c, const struct sighting *s)
 {
-    struct tcpfsm_outcome out;
-    const bool first = !c->machine.started;
+    enum local_by by;
+    const struct local_question question = {
+        .pair = &c->pair, .sender = s->sender, .client = c->machine.client, .direction = (enum direction)s->direction,
+        .knows_client = (s->seg.flags & TCP_SYN) != 0,
+    };
 
-    file.latest = pinfo->abs_ts;
-    if (tcpfsm_in_order(&c->machine, sender, seg))
+    c->facts.local = local_end(&question, &by) & 1;
+    c->facts.local_by = by & 7;
+}
+
+void connection_segment(struct connection *c, const packet_info *pinfo, struct sighting *s)
+{
+    const bool first = !c->machine.started;
+    struct tcpfsm_outcome out;
+
+    file.latest_ns = s->time_ns;
+    if (tcpfsm_in_order(&c->machine, s->sender, &s->seg))
         return;
-    tcpfsm_segment(&c->machine, sender, likely_client(c, sender), seg,
+    if (first || (s->seg.flags & TCP_SYN))
+        s->direction = (uint8_t)local_direction(pinfo);
+    tcpfsm_segment(&c->machine, s->sender, likely_client(c, s->sender), &s->seg,
                    (int64_t)connection_time_wait_s * 1000000, &out);
-    if (first || out.opened || out.tries_on) { /* decided once, and again where the client may be another */
-        enum local_by by;
-        const struct local_question question = {
-            .pinfo = pinfo, .sender = sender, .client = c->machine.client,
-            .knows_client = (seg->flags & TCP_SYN) != 0,
-        };
-        c->facts.local = local_end(&question, &by) & 1;
-        c->facts.local_by = by & 7;
-    }
+    if (first || out.opened || out.tries_on)
+        decide_local(c, s);
     const uint8_t before = out.opened ? TCP_CLOSER_NONE : c->facts.closed_by;
     c->facts.closed_by = tcpfsm_closer(&c->machine, (enum tcp_closer)before) & 7;
-    log_changes(c, pinfo, layer, sender, &out);
-    struct connection *old = out.opened ? ended_by(c, pinfo->num, layer) : NULL;
+    log_changes(c, s, &out);
+    struct connection *old = out.opened ? ended_by(c, s) : NULL;
     if (old) { /* here its log ends: nothing else tells when */
         const struct tcpfsm_outcome over = { .opened = true };
         old->facts.closed_by = tcpfsm_closer(&old->machine, TCP_CLOSER_NONE) & 7;
-        log_changes(old, pinfo, layer, sender, &over);
+        log_changes(old, s, &over);
     }
 }
 
-bool connection_view(const struct connection *c, unsigned sender, const packet_info *pinfo, uint8_t layer,
-                     struct connection_view *view)
+bool connection_view(const struct connection *c, const struct sighting *s, struct connection_view *view)
 {
-    if (!history_find(&c->history, pinfo->num, layer, &view->shown))
+    if (!history_find(&c->history, s->frame, s->layer, &view->shown))
         return false;
-    view->src = sender;
+    view->src = s->sender;
     view->pair = c->number;
     view->local = local_endpoint == LOCAL_SENDER ? view->src : view->shown.local;
     return true;
@@ -385,5 +392,5 @@ const struct history *connection_goes_on(const struct history *log)
 
 int64_t connection_latest_ns(void)
 {
-    return segment_time_ns(&file.latest);
+    return file.latest_ns;
 }

@@ -12,6 +12,8 @@
 
 #include "history.h"
 #include "pair.h"
+#include "segment.h"
+#include "sighting.h"
 
 #include <epan/packet.h>
 
@@ -23,7 +25,6 @@ struct connection_arrival {
     struct pair_key key;
     struct connection *latest; /* the pair's, so far; NULL: none */
     struct connection *before; /* the one that a new one would follow; NULL: none */
-    unsigned sender;           /* index of the end that sent it, valid with latest */
     uint32_t streams;          /* first pass: streams that the TCP dissector had begun */
     uint32_t accounted;        /* first pass: those of them that are known here */
 };
@@ -41,30 +42,26 @@ void connection_forget_all(void);
 
 /*
  * To be called before the TCP dissector, once for each segment.
- *  pinfo             with the segment's own addresses
- *  srcport, dstport  its ports
- *  seg               its header
+ *  pinfo  with the segment's own addresses
+ *  s      the segment; its sender is set here
  * Returns its connection; or NULL where that is known only once the TCP dissector has had the segment.
  */
-struct connection *connection_arrives(struct connection_arrival *arrival, packet_info *pinfo, uint16_t srcport,
-                                      uint16_t dstport, const struct tcpfsm_segment *seg);
+struct connection *connection_arrives(struct connection_arrival *arrival, packet_info *pinfo,
+                                      const struct segment_ports *ports, struct sighting *s);
 
 /*
  * To be called after it where connection_arrives() returned NULL, whatever it did. Returns the segment's
  * connection, or NULL: it has none.
  *  pinfo  with the segment's own addresses and ports
- *  seg    NULL: the TCP dissector refused it
+ *  s      the segment; NULL: the TCP dissector refused it
  */
-struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, uint8_t layer,
-                                         const struct tcpfsm_segment *seg);
+struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, struct sighting *s);
 
 /* On the first pass, for each segment in order: moves the connection's machine and logs what changed. */
-void connection_segment(struct connection *c, unsigned sender, const packet_info *pinfo, uint8_t layer,
-                        const struct tcpfsm_segment *seg);
+void connection_segment(struct connection *c, const packet_info *pinfo, struct sighting *s);
 
 /* On every pass, in any order: what is shown on a segment. Returns false if nothing is known of it. */
-bool connection_view(const struct connection *c, unsigned sender, const packet_info *pinfo, uint8_t layer,
-                     struct connection_view *view);
+bool connection_view(const struct connection *c, const struct sighting *s, struct connection_view *view);
 
 /*
  * Where the log of a connection goes on: the TCP dissector may have begun another stream for the same pair since.

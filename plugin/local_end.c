@@ -79,36 +79,33 @@ void local_networks_apply(void)
     g_strfreev(parts);
 }
 
-static bool contains(const struct network *network, const address *a)
+static bool contains(const struct network *network, const struct pair *pair, unsigned end)
 {
     const unsigned whole = network->bits / 8, rest = network->bits % 8;
-    const uint8_t *octets = (const uint8_t *)a->data;
+    const uint8_t *octets = pair_address(pair, end);
 
-    if ((int)network->type != a->type || memcmp(network->octets, octets, whole) != 0)
+    if ((int)network->type != pair->address_type || memcmp(network->octets, octets, whole) != 0)
         return false;
     return rest == 0 || (network->octets[whole] ^ octets[whole]) >> (8 - rest) == 0;
 }
 
-static bool is_in_networks(const address *a)
+static bool is_in_networks(const struct pair *pair, unsigned end)
 {
     for (unsigned i = 0; networks && i < networks->len; i++) {
-        if (contains(&g_array_index(networks, struct network, i), a))
+        if (contains(&g_array_index(networks, struct network, i), pair, end))
             return true;
     }
     return false;
 }
 
-/*
- * P2P_DIR_SENT, P2P_DIR_RECV or P2P_DIR_UNKNOWN. Of Linux cooked frames Wireshark tells the direction
- * of received ones only, so their header is asked: packet type 4 is "sent by us".
- */
-static int direction(const packet_info *pinfo)
+/* Of Linux cooked frames Wireshark tells the direction of received ones only: packet type 4 is "sent by us". */
+static enum direction cooked_direction(const packet_info *pinfo)
 {
     enum { TO_US = 0, BROADCAST = 1, MULTICAST = 2, SENT_BY_US = 4 };
     unsigned type;
 
-    if (pinfo->p2p_dir == P2P_DIR_SENT || pinfo->p2p_dir == P2P_DIR_RECV || !pinfo->data_src)
-        return pinfo->p2p_dir;
+    if (!pinfo->data_src)
+        return DIRECTION_UNKNOWN;
     tvbuff_t *frame = get_data_source_tvb((const struct data_source *)pinfo->data_src->data);
     const int encapsulation = pinfo->rec->rec_header.packet_header.pkt_encap;
     if (encapsulation == WTAP_ENCAP_SLL && tvb_captured_length(frame) >= 2)
@@ -116,33 +113,44 @@ static int direction(const packet_info *pinfo)
     else if (encapsulation == WTAP_ENCAP_SLL2 && tvb_captured_length(frame) >= 11)
         type = tvb_get_uint8(frame, 10);
     else
-        return P2P_DIR_UNKNOWN;
+        return DIRECTION_UNKNOWN;
     if (type == SENT_BY_US)
-        return P2P_DIR_SENT;
-    return type == TO_US || type == BROADCAST || type == MULTICAST ? P2P_DIR_RECV : P2P_DIR_UNKNOWN;
+        return DIRECTION_OUT;
+    return type == TO_US || type == BROADCAST || type == MULTICAST ? DIRECTION_IN : DIRECTION_UNKNOWN;
+}
+
+enum direction local_direction(const packet_info *pinfo)
+{
+    switch (pinfo->p2p_dir) {
+    case P2P_DIR_SENT:
+        return DIRECTION_OUT;
+    case P2P_DIR_RECV:
+        return DIRECTION_IN;
+    default:
+        return cooked_direction(pinfo);
+    }
 }
 
 unsigned local_end(const struct local_question *q, enum local_by *by)
 {
-    const packet_info *pinfo = q->pinfo;
+    const struct pair *pair = q->pair;
 
     if (local_endpoint != LOCAL_AUTO) {
         *by = LOCAL_BY_PREFERENCE; /* LOCAL_SENDER changes per segment: whoever shows the states turns to it */
         return local_endpoint == LOCAL_SERVER ? !q->client : q->client;
     }
-    const bool src = is_in_networks(&pinfo->src), dst = is_in_networks(&pinfo->dst);
-    if (src != dst) {
+    const bool is_local[2] = { is_in_networks(pair, 0), is_in_networks(pair, 1) };
+    if (is_local[0] != is_local[1]) {
         *by = LOCAL_BY_NETWORKS;
-        return src ? q->sender : !q->sender;
+        return is_local[1];
     }
-    const int dir = direction(pinfo);
-    if (dir != P2P_DIR_UNKNOWN) {
+    if (q->direction != DIRECTION_UNKNOWN) {
         *by = LOCAL_BY_DIRECTION;
-        return dir == P2P_DIR_SENT ? q->sender : !q->sender;
+        return q->direction == DIRECTION_OUT ? q->sender : !q->sender;
     }
     if (q->knows_client)
         *by = LOCAL_BY_INITIATOR;
-    else if (pinfo->srcport != pinfo->destport)
+    else if (pair->port[0] != pair->port[1])
         *by = LOCAL_BY_HIGHER_PORT;
     else
         *by = LOCAL_BY_FIRST_SENDER;

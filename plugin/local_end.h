@@ -6,6 +6,9 @@
 #ifndef LOCAL_END_H
 #define LOCAL_END_H
 
+#include "pair.h"
+#include "sighting.h"
+
 #include <epan/packet.h>
 
 /* How local and remote were told apart; values of tcpstate.local.by. */
@@ -29,11 +32,15 @@ extern const char *local_networks; /* as the user wrote it */
 /* Reads local_networks. Reports each part that is no address or network by name; the others hold. */
 void local_networks_apply(void);
 
+/* Where pinfo's frame was going, if the capture tells. */
+enum direction local_direction(const packet_info *pinfo);
+
 /* What the rules look at: the connection's first segment. */
 struct local_question {
-    const packet_info *pinfo; /* with the segment's own addresses and ports */
+    const struct pair *pair;
     unsigned sender;          /* index of the end that sent it */
     unsigned client;          /* index of the client */
+    enum direction direction; /* of the segment */
     bool knows_client;        /* by a SYN or SYN,ACK, rather than by guess */
 };
 

@@ -59,12 +59,11 @@ static bool has_endpoints(const packet_info *pinfo, const struct endpoints *e)
 
 /* One segment between its arrival from IP and its annotation. */
 struct hooked {
-    struct tcpfsm_segment seg;
+    struct sighting sighting;
     struct segment_ports ports;
     struct endpoints endpoints;    /* of the segment */
     struct connection_arrival arrival;
     struct connection *connection; /* NULL: not known before TCP has had the segment */
-    uint8_t layer;
 };
 
 static void tell_listeners(packet_info *pinfo, const struct hooked *h, const struct connection_view *view)
@@ -72,7 +71,7 @@ static void tell_listeners(packet_info *pinfo, const struct hooked *h, const str
     struct tcpstate_tap *said = wmem_new(pinfo->pool, struct tcpstate_tap);
 
     *said = (struct tcpstate_tap){
-        .view = *view, .seg = h->seg, .src = pinfo->src, .dst = pinfo->dst,
+        .view = *view, .seg = h->sighting.seg, .src = pinfo->src, .dst = pinfo->dst,
         .srcport = (uint16_t)pinfo->srcport, .destport = (uint16_t)pinfo->destport,
     };
     tap_queue_packet(tap_tcpstate, pinfo, said);
@@ -88,28 +87,22 @@ static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const 
 {
     struct connection_view view;
 
-    if (!connection_view(h->connection, h->arrival.sender, pinfo, h->layer, &view))
+    if (!connection_view(h->connection, &h->sighting, &view))
         return;
     if (annotation_is_wanted(tree))
-        annotation_add(tree, tvb, pinfo, &view, &h->seg);
+        annotation_add(tree, tvb, pinfo, &view, &h->sighting.seg);
     if (info_column && pinfo->cinfo && col_get_writable(pinfo->cinfo, COL_INFO))
         annotation_info_column(pinfo, &view);
     if (have_tap_listener(tap_tcpstate))
         tell_listeners(pinfo, h, &view);
 }
 
-/* On the first pass. */
-static void move(packet_info *pinfo, const struct hooked *h)
-{
-    connection_segment(h->connection, h->arrival.sender, pinfo, h->layer, &h->seg);
-}
-
 static void follow(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
 {
     if (!h->connection) {
-        h->connection = connection_of_segment(&h->arrival, pinfo, h->layer, refused ? NULL : &h->seg);
+        h->connection = connection_of_segment(&h->arrival, pinfo, refused ? NULL : &h->sighting);
         if (h->connection && !pinfo->fd->visited)
-            move(pinfo, h);
+            connection_segment(h->connection, pinfo, &h->sighting);
     }
     if (h->connection && somebody_looks(tree))
         annotate(tvb, pinfo, tree, h);
@@ -153,13 +146,12 @@ static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
 
     /* Nothing to do; switched off by the user; quoted in an ICMP error, and so no segment of its own; not whole. */
     if (!(first_pass || looked_at) || !proto_is_protocol_enabled(protocol) || pinfo->flags.in_error_pkt
-        || !segment_read(tvb, pinfo, &h.seg, &h.ports))
+        || !segment_read(tvb, pinfo, &h.sighting, &h.ports))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
 
-    h.layer = pinfo->curr_layer_num;
-    h.connection = connection_arrives(&h.arrival, pinfo, h.ports.src, h.ports.dst, &h.seg);
+    h.connection = connection_arrives(&h.arrival, pinfo, &h.ports, &h.sighting);
     if (h.connection && first_pass)
-        move(pinfo, &h);
+        connection_segment(h.connection, pinfo, &h.sighting);
     if (h.connection && !looked_at)
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
     return dissect_and_conclude(tvb, pinfo, tree, data, &h);

@@ -69,7 +69,7 @@ struct pair_key pair_key(const address *src, const address *dst, uint16_t srcpor
     return key;
 }
 
-static const uint8_t *address_of(const struct pair *p, unsigned end)
+const uint8_t *pair_address(const struct pair *p, unsigned end)
 {
     return p->address_length <= sizeof p->address.few[0] ? p->address.few[end]
                                                          : p->address.many + end * p->address_length;
@@ -79,7 +79,7 @@ static bool has_address(const struct pair *p, unsigned end, const uint8_t *addre
 {
     if (p->address_length == 4) /* IPv4: no need for a call */
         return memcmp(p->address.few[end], address, 4) == 0;
-    return memcmp(address_of(p, end), address, p->address_length) == 0;
+    return memcmp(pair_address(p, end), address, p->address_length) == 0;
 }
 
 static bool goes_from(const struct pair *p, unsigned sender, const struct pair_key *key)
@@ -104,8 +104,8 @@ struct pair *pair_find(const struct pair_key *key, unsigned *sender)
 
 static uint32_t hash_of(const struct pair *p)
 {
-    return hash_of_ends(hash_of_end(address_of(p, 0), p->address_length, p->port[0]),
-                        hash_of_end(address_of(p, 1), p->address_length, p->port[1]));
+    return hash_of_ends(hash_of_end(pair_address(p, 0), p->address_length, p->port[0]),
+                        hash_of_end(pair_address(p, 1), p->address_length, p->port[1]));
 }
 
 static void link_in(struct pair *p, uint32_t hash)

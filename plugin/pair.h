@@ -36,6 +36,9 @@ struct pair_key pair_key(const address *src, const address *dst, uint16_t srcpor
 /* Finds a pair. Returns NULL if it is not there; else *sender is the index of the end that is the key's source. */
 struct pair *pair_find(const struct pair_key *key, unsigned *sender);
 
+/* The octets of an end's address, pair->address_length of them; as long as the pair is stored. */
+const uint8_t *pair_address(const struct pair *pair, unsigned end);
+
 /* Adds a pair whose end 0 is the key's source. There must be none with that key. */
 void pair_add(struct pair *pair, const struct pair_key *key);
 

@@ -1,5 +1,5 @@
 /* segment.c
- * From a TCP header (RFC 9293 section 3.1) to the machine's segment.
+ * From a TCP header (RFC 9293 section 3.1) to a sighting of its segment.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -75,7 +75,7 @@ int64_t segment_time_ns(const nstime_t *time)
     return secs * second_ns + nsecs;
 }
 
-bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment *seg, struct segment_ports *ports)
+bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct sighting *s, struct segment_ports *ports)
 {
     const unsigned captured = tvb_captured_length(tvb);
 
@@ -86,20 +86,24 @@ bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment
     if (length < HEADER_MIN || length > reported)
         return false;
 
+    const int64_t time_ns = segment_time_ns(&pinfo->abs_ts);
     ports->src = number16(header);
     ports->dst = number16(header + 2);
-    *seg = (struct tcpfsm_segment){
-        .time_us = segment_time_ns(&pinfo->abs_ts) / 1000,
-        .seq = number32(header + 4),
-        .ack = number32(header + 8),
-        .flags = header[13],
-        .window = number16(header + 14),
-        .len = reported - length,
-        .wscale = TCPFSM_NO_WSCALE,
+    *s = (struct sighting){
+        .seg = {
+            .time_us = time_ns / 1000,
+            .seq = number32(header + 4),
+            .ack = number32(header + 8),
+            .flags = header[13],
+            .window = number16(header + 14),
+            .len = reported - length,
+            .wscale = TCPFSM_NO_WSCALE,
+        },
+        .time_ns = time_ns, .frame = pinfo->num, .layer = pinfo->curr_layer_num,
     };
-    if (seg->flags & (TCP_SYN | TCP_FIN)) {
+    if (s->seg.flags & (TCP_SYN | TCP_FIN)) {
         const unsigned end = length < captured ? length : captured;
-        read_options(tvb_get_ptr(tvb, 0, (int)end), end, seg);
+        read_options(tvb_get_ptr(tvb, 0, (int)end), end, &s->seg);
     }
     return true;
 }

@@ -1,12 +1,12 @@
 /* segment.h
- * From a TCP header to the machine's segment.
+ * From a TCP header to a sighting of its segment.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef SEGMENT_H
 #define SEGMENT_H
 
-#include "tcpfsm.h"
+#include "sighting.h"
 
 #include <epan/packet.h>
 
@@ -15,10 +15,11 @@ struct segment_ports {
 };
 
 /*
- * Reads the TCP header at the start of tvb. Returns false, and leaves seg and ports alone, where it is no
- * whole segment: fewer than 20 octets of header captured, a header length that cannot be, a fragment.
+ * Reads the TCP header at the start of tvb. Returns false, and leaves s and ports alone, where it is no whole
+ * segment: fewer than 20 octets of header captured, a header length that cannot be, a fragment.
+ *  s  of which sender and direction are left to the caller: 0, DIRECTION_UNKNOWN
  */
-bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment *seg, struct segment_ports *ports);
+bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct sighting *s, struct segment_ports *ports);
 
 /* A frame's time, pinfo->abs_ts, as nanoseconds since 1970; times too far off for that are brought to its ends. */
 int64_t segment_time_ns(const nstime_t *time);

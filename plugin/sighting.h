@@ -1,0 +1,47 @@
+/* sighting.h
+ * One segment as it was captured: all that the states depend on, so that a connection can be followed at any time.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef SIGHTING_H
+#define SIGHTING_H
+
+#include "tcpfsm.h"
+
+/* Where a segment was going, seen from the machine that captured it. */
+enum direction { DIRECTION_UNKNOWN, DIRECTION_OUT, DIRECTION_IN };
+
+struct sighting {
+    struct tcpfsm_segment seg; /* its time is that of time_ns */
+    int64_t  time_ns;          /* when it was captured, nanoseconds since 1970 */
+    uint32_t frame;            /* number of its frame, from 1 */
+    uint8_t  layer;            /* which of several segments in that frame: number of its protocol layer */
+    uint8_t  sender;           /* index of the end that sent it, 0 or 1 */
+    uint8_t  direction;        /* enum direction; of a connection's first segment and of a SYN */
+};
+
+/* A sighting that waits, in 28 octets. Valid in the process that made it. */
+struct sighting_packed {
+    uint32_t later_ns_low;     /* time since that from which it is counted, 40 bits: 18 minutes */
+    uint8_t  later_ns_high;
+    uint8_t  flags;            /* TCP_FIN, TCP_SYN, TCP_RST, TCP_ACK, and in the rest the window scale */
+    uint16_t len_or_mss;       /* of a SYN: its MSS option */
+    uint32_t frame, seq, ack, tsval;
+    uint16_t window;
+    uint8_t  layer;
+    uint8_t  sender : 1;
+    uint8_t  has_tsval : 1;
+    uint8_t  direction : 2;
+};
+
+/*
+ * Packs a sighting.
+ *  from_ns  time from which its time is counted, the same when it is unpacked
+ * Returns false if it does not fit: it is earlier, or much later, or an uncommon segment.
+ */
+bool sighting_pack(const struct sighting *s, int64_t from_ns, struct sighting_packed *packed);
+
+/* What sighting_pack was given; but for flags and a time stamp that the machine does not look at. */
+void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, struct sighting *s);
+
+#endif
