@@ -7,6 +7,7 @@
 #include "segment.h"
 
 #define HEADER_MIN 20
+#define HEADER_MAX 60
 
 enum {
     OPTION_END = 0, OPTION_NOP = 1,
@@ -81,7 +82,7 @@ bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct sighting *s, s
 
     if (pinfo->fragmented || captured < HEADER_MIN)
         return false;
-    const uint8_t *header = tvb_get_ptr(tvb, 0, HEADER_MIN);
+    const uint8_t *header = tvb_get_ptr(tvb, 0, captured < HEADER_MAX ? (int)captured : HEADER_MAX);
     const unsigned length = (header[12] >> 4) * 4u, reported = tvb_reported_length(tvb);
     if (length < HEADER_MIN || length > reported)
         return false;
@@ -101,9 +102,7 @@ bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct sighting *s, s
         },
         .time_ns = time_ns, .frame = pinfo->num, .layer = pinfo->curr_layer_num,
     };
-    if (s->seg.flags & (TCP_SYN | TCP_FIN)) {
-        const unsigned end = length < captured ? length : captured;
-        read_options(tvb_get_ptr(tvb, 0, (int)end), end, &s->seg);
-    }
+    if (s->seg.flags & (TCP_SYN | TCP_FIN))
+        read_options(header, length < captured ? length : captured, &s->seg);
     return true;
 }

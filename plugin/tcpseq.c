@@ -8,17 +8,21 @@
 #define WSCALE_MAX 14 /* RFC 7323 section 2.3 */
 #define MSS_UNKNOWN UINT16_MAX
 
-/* Offered window in octets. Where the scale is unknown, by the given guess of it. */
-static uint32_t window_of(const struct tcpfsm_end *e, const struct tcpfsm_end *peer,
-                          const struct tcpfsm_segment *seg, unsigned guess)
+/* How often a window that was offered is to be doubled: least and most, where the scale is unknown. */
+struct scale {
+    uint8_t least, most;
+};
+
+static struct scale scale_of(const struct tcpfsm_end *e, const struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
 {
     if (seg->flags & TCP_SYN) /* never scaled, RFC 7323 section 2.2 */
-        return seg->window;
+        return (struct scale){ 0, 0 };
     if (!e->wscale_known || !peer->wscale_known)
-        return (uint32_t)seg->window << guess;
+        return (struct scale){ 0, WSCALE_MAX };
     if (e->wscale == TCPFSM_NO_WSCALE || peer->wscale == TCPFSM_NO_WSCALE)
-        return seg->window;
-    return (uint32_t)seg->window << (e->wscale > WSCALE_MAX ? WSCALE_MAX : e->wscale);
+        return (struct scale){ 0, 0 };
+    const uint8_t scale = e->wscale > WSCALE_MAX ? WSCALE_MAX : e->wscale;
+    return (struct scale){ scale, scale };
 }
 
 void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn)
@@ -72,11 +76,18 @@ static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer,
     }
 }
 
-/* Where an end was once offered less than a segment it may be so still: then a FIN waits behind what is outstanding. */
-static void note_small_window(const struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
+/*
+ * Notes the window that the end offers. Where the peer was once offered less than a segment it may be so still:
+ * then a FIN waits behind what is outstanding.
+ */
+static void note_window(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
 {
-    if (window_of(e, peer, seg, 0) < (e->mss ? e->mss : MSS_UNKNOWN))
+    const struct scale scale = scale_of(e, peer, seg);
+    const uint32_t edge = seg->ack + ((uint32_t)seg->window << scale.most);
+
+    if ((uint32_t)seg->window << scale.least < (e->mss ? e->mss : MSS_UNKNOWN))
         peer->held_back = true;
+    e->rcv_edge = e->has_acked ? seq_max(e->rcv_edge, edge) : edge;
 }
 
 /* The same where the end has repeated something: its window may be down to one segment (RFC 5681 section 3.1). */
@@ -103,14 +114,12 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
 
     note_repetition(e, seg, follows_at_once);
     if (seg->flags & TCP_ACK)
-        note_small_window(e, peer, seg);
+        note_window(e, peer, seg);
     if ((seg->flags & TCP_FIN) && !e->knows_fin)
         peer->idle_at_peer_fin = is_idle(peer, e);
     if (seg->flags & TCP_ACK) {
-        const uint32_t edge = seg->ack + window_of(e, peer, seg, WSCALE_MAX);
         note_ack_of_fin(e, peer, seg);
         e->covered_peer_fin |= acks_fin_of(peer, seg->ack);
-        e->rcv_edge = e->has_acked ? seq_max(e->rcv_edge, edge) : edge;
         e->rcv_acked = e->has_acked ? seq_max(e->rcv_acked, seg->ack) : seg->ack;
         e->last_ack = seg->ack;
         e->has_acked = true;
@@ -148,8 +157,7 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
 
 void seq_note_sent_in_order(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
 {
-    note_small_window(e, peer, seg);
-    e->rcv_edge = seq_max(e->rcv_edge, seg->ack + window_of(e, peer, seg, WSCALE_MAX));
+    note_window(e, peer, seg);
     e->rcv_acked = seq_max(e->rcv_acked, seg->ack);
     e->rcv_nxt = seq_max(e->rcv_nxt, seg->ack);
     e->last_ack = seg->ack;

@@ -26,13 +26,15 @@ FULL = 536                          # of a full segment, the default MSS of RFC 
 _EPOCH_S = 1767225600               # 2026-01-01T00:00:00Z
 _STEP_US = 100                      # from one frame to the next
 _SYN_OPTIONS = bytes.fromhex("020405b4 01030307")   # MSS 1460, window scale 7
+_STAMP = bytes.fromhex("0101080a 00001000 00002000")    # timestamps, as Linux sends them on every segment
 _ETHERNET = b"\x02\0\0\x09\0\x02\x02\0\0\x09\0\x01"
 
 
 class End:
     """One direction of a connection: makes the frames that go from one socket to the other."""
 
-    def __init__(self, src, dst, sport, dport):
+    def __init__(self, src, dst, sport, dport, stamped=False):
+        self._stamp = _STAMP if stamped else b""
         self._ports = struct.pack("!HH", sport, dport)
         if ":" in src:
             self._type, pack = b"\x86\xdd", lambda a: socket.inet_pton(socket.AF_INET6, a)
@@ -42,7 +44,7 @@ class End:
 
     def frame(self, seq, ack, flags, length=0):
         """A frame with length octets of payload."""
-        options = _SYN_OPTIONS if flags & SYN else b""
+        options = (_SYN_OPTIONS if flags & SYN else b"") + self._stamp
         tcp = self._ports + struct.pack("!IIBBHHH", seq % 2**32, ack % 2**32,
                                         (5 + len(options) // 4) << 4, flags, 501, 0, 0)
         size = len(tcp) + len(options) + length
@@ -58,17 +60,17 @@ def client4(number):
     return f"10.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
 
 
-def _ends(number, version=4):
+def _ends(number, version=4, stamped=False):
     """Both directions of the connection with that number, each number another pair of sockets."""
     host, port = number // PORTS, FIRST_PORT + number % PORTS
     client, server = ((client4(host), "10.9.0.2") if version == 4
                       else (f"fd00:9:1::{host + 1:x}", "fd00:9::2"))
-    return End(client, server, port, SERVER_PORT), End(server, client, SERVER_PORT, port)
+    return (End(client, server, port, SERVER_PORT, stamped), End(server, client, SERVER_PORT, port, stamped))
 
 
-def connection(number, version=4):
+def connection(number, version=4, stamped=False):
     """The ten frames of a connection from SYN to TIME_WAIT: a request, a response, a close."""
-    client, server = _ends(number, version)
+    client, server = _ends(number, version, stamped)
     c, s = ISS_CLIENT + 7 * number, ISS_SERVER + 7 * number
     yield client.frame(c, 0, SYN)
     yield server.frame(s, c + 1, SYN | ACK)
@@ -112,6 +114,12 @@ def short():
         yield from connection(number)
 
 
+def stamped():
+    """The same with timestamps."""
+    for number in itertools.count():
+        yield from connection(number, stamped=True)
+
+
 def ipv6():
     """The same over IPv6."""
     for number in itertools.count():
@@ -148,11 +156,12 @@ def midstream():
     return _in_turn(download(number, opened=False) for number in range(500))
 
 
-KINDS = {kind.__name__: kind for kind in (short, long, interleaved, ipv6, scan, midstream)}
+KINDS = {kind.__name__: kind for kind in (short, stamped, long, interleaved, ipv6, scan, midstream)}
 
 # How many connections the first so many frames of a kind belong to.
 CONNECTIONS = {
     "short": lambda packets: -(-packets // 10),
+    "stamped": lambda packets: -(-packets // 10),
     "ipv6": lambda packets: -(-packets // 10),
     "long": lambda packets: min(packets, 4),
     "interleaved": lambda packets: INTERLEAVED * (-(-packets // (10 * INTERLEAVED))),

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What one run of tshark costs: instructions, time, memory. Used by run.py and guard.py."""
 
+import functools
 import os
 import re
 import shutil
@@ -94,6 +95,14 @@ class Captures:
         folder.chmod(0o777)
         return folder / name
 
+    @functools.cached_property
+    def steady(self):
+        """A library to preload: see steady.c."""
+        path = self._folder / "steady.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(path), str(HERE / "steady.c")], check=True)
+        path.chmod(0o755)
+        return path
+
     def path(self, kind, packets):
         path = self._folder / f"{kind}-{packets}.pcap"
         if not path.exists():
@@ -127,13 +136,13 @@ def run(program, use, path):
     return Cost(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
-def instructions(program, use, path, profile="/dev/null"):
+def instructions(program, use, kind, packets, made, profile="/dev/null"):
     """How many instructions tshark takes to read a capture, start-up included. profile: where callgrind's goes."""
     make, options = PROGRAMS[program]
-    arguments = [*options, "-r", str(path), *getattr(USES[use], program)]
+    arguments = [*options, "-r", str(made.path(kind, packets)), *getattr(USES[use], program)]
     with make() as tshark:
-        process = tshark.start(["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}",
-                                tshark.program, *arguments],
+        process = tshark.start(["env", f"LD_PRELOAD={made.steady}", "valgrind", "--tool=callgrind",
+                                f"--callgrind-out-file={profile}", tshark.program, *arguments],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True)
         said = process.communicate()[1]
@@ -146,13 +155,13 @@ def instructions(program, use, path, profile="/dev/null"):
 def hook_per_packet(use, kind, made, packets=LONG_RUN):
     """Instructions per packet within the plugin's hook."""
     profile = made.scratch(f"{kind}-{use}")
-    instructions("tcpstate", use, made.path(kind, packets), profile)
+    instructions("tcpstate", use, kind, packets, made, profile)
     return hook_instructions(profile) / packets
 
 
 def per_packet(program, use, kind, made, lengths=(SHORT_RUN, LONG_RUN)):
     """Instructions per packet of a kind of capture, start-up taken off."""
-    few, many = (instructions(program, use, made.path(kind, packets)) for packets in lengths)
+    few, many = (instructions(program, use, kind, packets, made) for packets in lengths)
     return (many - few) / (lengths[1] - lengths[0])
 
 
@@ -164,8 +173,7 @@ TCP = "call_dissector_only"         # called by either: the TCP dissector
 def hook_instructions(profile):
     """Instructions within the plugin's hook, all that it calls included but the TCP dissector, by callgrind's profile.
 
-    Unlike the difference of two runs this repeats to a few instructions, for it leaves out what
-    Wireshark's hash tables, seeded anew in each run, make of it.
+    Unlike the difference of two runs this leaves out what Wireshark itself spends on calling the hook.
     """
     names, function, called, calls, spent = {}, None, None, False, 0
 

@@ -41,7 +41,7 @@ class Instructions:
         key = (program, use, kind, packets)
         if key not in self._runs:
             profile = self._profile(use, kind) if program == "tcpstate" and packets == LONG_RUN else "/dev/null"
-            self._runs[key] = self._pool.submit(instructions, program, use, self._made.path(kind, packets), profile)
+            self._runs[key] = self._pool.submit(instructions, program, use, kind, packets, self._made, profile)
         return self._runs[key]
 
     def _profile(self, use, kind):
