@@ -8,6 +8,7 @@
 #include "fuzz.h"
 #include "history.h"
 #include "legal.h"
+#include "packing.h"
 #include "stream.h"
 
 #include <inttypes.h>
@@ -44,6 +45,7 @@ struct twin {
     uint32_t offset[2]; /* added to each end's numbers */
     int64_t  later_us;
     bool     swapped;   /* which end has which index */
+    bool     packed;    /* it rests between segments */
     struct tcpfsm m;
 };
 
@@ -118,6 +120,19 @@ static void check_numbers(const struct tcpfsm_end *e)
 
 /* ------------------------------------------------------------------ twins */
 
+/* Packs the twin and makes it again. It must equal the machine that never rested, octet by octet when packed. */
+static void check_packing(struct twin *t, const struct run *r)
+{
+    uint8_t packed[TCPFSM_PACKED_MAX], again[TCPFSM_PACKED_MAX];
+    const size_t octets = tcpfsm_pack(&t->m, packed);
+
+    CHECK(octets <= sizeof packed, "%s: %zu octets", t->name, octets);
+    CHECK(tcpfsm_pack(&r->m, again) == octets && memcmp(packed, again, octets) == 0, "%s: another machine", t->name);
+    memset(&t->m, 0xff, sizeof t->m);
+    CHECK(tcpfsm_unpack(&t->m, packed) == octets, "%s: unpacked from another number of octets", t->name);
+    CHECK(tcpfsm_pack(&t->m, again) == octets && memcmp(packed, again, octets) == 0, "%s: packed otherwise", t->name);
+}
+
 static void check_twin(struct twin *t, const struct run *r, const struct stream_segment *in,
                        const struct tcpfsm_outcome *expected)
 {
@@ -138,6 +153,8 @@ static void check_twin(struct twin *t, const struct run *r, const struct stream_
         CHECK(t->m.end[end].confirmed == r->m.end[i].confirmed, "%s: confirmed differs in state %u", t->name,
               r->m.end[i].state);
     }
+    if (t->packed)
+        check_packing(t, r);
 }
 
 /* ------------------------------------------------------------------ look-ups */
@@ -271,6 +288,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         { .name = "sequence numbers moved", .offset = { 0x9e3779b9u, 0x7ffffc17u } },
         { .name = "ends swapped", .swapped = true },
         { .name = "time moved", .later_us = INT64_C(-77777777777) },
+        { .name = "packed and unpacked", .packed = true },
     };
     struct stream stream;
     struct stream_segment in;
