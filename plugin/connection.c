@@ -8,12 +8,12 @@
 
 #include "closer.h"
 #include "local_end.h"
+#include "machines.h"
 #include "segment.h"
 
 #include <epan/dissectors/packet-tcp.h>
 
-#define HISTORY_ROOM 4 /* doubled twice, then by half */
-#define AT_ONCE 64     /* connections for which memory is taken at a time */
+#define AT_ONCE 64 /* connections for which memory is taken at a time */
 
 /* All connections of a pair of sockets that has had more than one, in order of time and of stream. */
 struct streams {
@@ -32,10 +32,10 @@ struct connection {
     uint32_t number;        /* of the pair */
     uint32_t stream;        /* number that the TCP dissector gave */
     uint32_t behind;        /* how many streams had begun unseen when the number was looked up */
+    struct machine_place place; /* of its machine, which is moved on the first pass only */
     uint8_t  local : 1;     /* index of the local end */
     uint8_t  local_by : 3;  /* enum local_by */
     uint8_t  closed_by : 3; /* enum tcp_closer */
-    struct tcpfsm machine;  /* moved on the first pass only */
 };
 
 unsigned connection_time_wait_s = 240;
@@ -54,6 +54,7 @@ static struct {
 void connection_forget_all(void)
 {
     memset(&file, 0, sizeof file);
+    machines_forget_all();
     pair_forget_all();
 }
 
@@ -120,16 +121,6 @@ static void note_stream(struct streams *all, struct connection *c, uint32_t fram
     c->streams = all;
 }
 
-static void make_room(struct history *h, uint32_t entries)
-{
-    if (h->capacity - h->count >= entries)
-        return;
-    h->capacity += h->capacity < 2 * HISTORY_ROOM ? HISTORY_ROOM : h->capacity / 2;
-    if (h->capacity - h->count < entries)
-        h->capacity = h->count + entries;
-    h->entry = (struct history_entry *)wmem_realloc(wmem_file_scope(), h->entry, h->capacity * sizeof *h->entry);
-}
-
 static struct connection *take_spare(void)
 {
     if (file.spares == 0) {
@@ -164,7 +155,9 @@ static struct connection *begin_incarnation(struct connection *latest, const str
     if (before) {
         *c = *before;
         memset(&c->history, 0, sizeof c->history);
-        make_room(&c->history, HISTORY_INHERITED);
+        memset(&c->place, 0, sizeof c->place);
+        machine_copy(&c->history, &c->place, &before->history, &before->place);
+        machine_log_room(&c->history, &c->place, HISTORY_INHERITED);
         history_inherit(&c->history, &before->history);
     } else {
         c->number = file.pairs++;
@@ -280,7 +273,7 @@ struct connection *connection_of_segment(struct connection_arrival *arrival, pac
 static void log_changes(struct connection *c, const packet_info *pinfo, uint8_t layer, unsigned sender,
                         const struct tcpfsm_outcome *out)
 {
-    const struct tcpfsm *m = &c->machine;
+    const struct tcpfsm *m = machine_at_work(&c->history, &c->place);
     const enum tcp_closer before = out->opened ? TCP_CLOSER_NONE : (enum tcp_closer)c->closed_by;
 
     c->closed_by = tcpfsm_closer(m, before) & 7;
@@ -292,7 +285,7 @@ static void log_changes(struct connection *c, const packet_info *pinfo, uint8_t 
     if (history_shows(&c->history, &note, out))
         return;
     note.time_ns = segment_time_ns(&pinfo->abs_ts);
-    make_room(&c->history, history_entries_of(out));
+    machine_log_room(&c->history, &c->place, history_entries_of(out));
     history_append(&c->history, &note, out);
 }
 
@@ -314,15 +307,16 @@ static struct connection *ended_by(const struct connection *c, uint32_t frame, u
 void connection_segment(struct connection *c, unsigned sender, const packet_info *pinfo, uint8_t layer,
                         const struct tcpfsm_segment *seg)
 {
+    struct tcpfsm *m = machine_at_work(&c->history, &c->place);
     struct tcpfsm_outcome out;
-    const bool first = !c->machine.started;
+    const bool first = !m->started;
 
-    tcpfsm_segment(&c->machine, sender, pinfo->srcport >= pinfo->destport ? sender : !sender, seg,
+    tcpfsm_segment(m, sender, pinfo->srcport >= pinfo->destport ? sender : !sender, seg,
                    (int64_t)connection_time_wait_s * 1000000, &out);
     if (first || out.opened || out.tries_on) { /* decided once, and again where the client may be another */
         enum local_by by;
         const struct local_question question = {
-            .pinfo = pinfo, .sender = sender, .client = c->machine.client,
+            .pinfo = pinfo, .sender = sender, .client = m->client,
             .knows_client = (seg->flags & TCP_SYN) != 0,
         };
         c->local = local_end(&question, &by) & 1;

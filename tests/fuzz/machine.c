@@ -31,6 +31,7 @@ struct seen {
 struct run {
     struct tcpfsm m;
     struct history history;
+    uint32_t room; /* entries of the history */
     uint8_t closed_by;
     bool any_fin, any_rst; /* captured, or inferred, in any incarnation */
     struct legal_end proof[2];
@@ -49,12 +50,14 @@ struct twin {
     struct tcpfsm m;
 };
 
-static void make_room(struct history *h, uint32_t entries)
+static void make_room(struct run *r, uint32_t entries)
 {
-    if (h->capacity - h->count >= entries)
+    struct history *h = &r->history;
+
+    if (r->room - h->count >= entries)
         return;
-    h->capacity = h->capacity * 2 + entries;
-    h->entry = realloc(h->entry, h->capacity * sizeof *h->entry);
+    r->room = r->room * 2 + entries;
+    h->entry = realloc(h->entry, r->room * sizeof *h->entry);
     CHECK(h->entry != NULL, "out of memory");
 }
 
@@ -258,7 +261,7 @@ static void take(struct run *r, struct twin *twins, unsigned twin_count, const s
         .confirmed = { r->m.end[0].confirmed, r->m.end[1].confirmed }, .client = r->m.client,
         .midstream = r->m.midstream, .closed_by = r->closed_by,
     };
-    make_room(&r->history, history_entries_of(&out));
+    make_room(r, history_entries_of(&out));
     history_append(&r->history, &note, &out);
     *s = (struct seen){
         .frame = in->frame, .layer = in->layer, .state = { r->m.end[0].state, r->m.end[1].state },
@@ -275,7 +278,8 @@ static void begin_stream(struct run *r)
 
     check_lookups(r);
     memset(&r->history, 0, sizeof r->history);
-    make_room(&r->history, HISTORY_INHERITED);
+    r->room = 0;
+    make_room(r, HISTORY_INHERITED);
     history_inherit(&r->history, &old);
     r->count = 0;
     free(old.entry);
