@@ -8,11 +8,11 @@
 
 #include "closer.h"
 #include "local_end.h"
+#include "machines.h"
 
 #include <epan/dissectors/packet-tcp.h>
 
-#define HISTORY_ROOM 12 /* entries: enough for most connections; then by half */
-#define AT_ONCE 64     /* connections for which memory is taken at a time */
+#define AT_ONCE 64 /* connections for which memory is taken at a time */
 
 /* All connections of a pair of sockets that has had more than one, in order of time and of stream. */
 struct streams {
@@ -31,8 +31,8 @@ struct connection {
     uint32_t number;        /* of the pair */
     uint32_t stream;        /* number that the TCP dissector gave */
     uint32_t behind;        /* how many streams had begun unseen when the number was looked up */
+    struct machine_place place; /* of its machine, which is moved on the first pass only */
     struct history_facts facts; /* after its latest segment */
-    struct tcpfsm machine;  /* moved on the first pass only */
 };
 
 unsigned connection_time_wait_s = 240;
@@ -51,6 +51,7 @@ static struct {
 void connection_forget_all(void)
 {
     memset(&file, 0, sizeof file);
+    machines_forget_all();
     pair_forget_all();
 }
 
@@ -117,16 +118,6 @@ static void note_stream(struct streams *all, struct connection *c, uint32_t fram
     c->streams = all;
 }
 
-static void make_room(struct history *h, uint32_t entries)
-{
-    if (h->capacity - h->count >= entries)
-        return;
-    h->capacity += h->capacity ? h->capacity / 2 : HISTORY_ROOM;
-    if (h->capacity - h->count < entries)
-        h->capacity = h->count + entries;
-    h->entry = (struct history_entry *)wmem_realloc(wmem_file_scope(), h->entry, h->capacity * sizeof *h->entry);
-}
-
 static struct connection *take_spare(void)
 {
     if (file.spares == 0) {
@@ -161,7 +152,9 @@ static struct connection *begin_incarnation(struct connection *latest, const str
     if (before) {
         *c = *before;
         memset(&c->history, 0, sizeof c->history);
-        make_room(&c->history, HISTORY_INHERITED);
+        memset(&c->place, 0, sizeof c->place);
+        machine_copy(&c->history, &c->place, &before->history, &before->place);
+        machine_log_room(&c->history, &c->place, HISTORY_INHERITED);
         history_inherit(&c->history, &before->history);
     } else {
         c->number = file.pairs++;
@@ -292,18 +285,22 @@ struct connection *connection_of_segment(struct connection_arrival *arrival, pac
 /* ------------------------------------------------------------------ its segments */
 
 /* Writes down what a segment changed, once the machine has moved. */
-static void log_changes(struct connection *c, const struct sighting *s, const struct tcpfsm_outcome *out)
+static void log_changes(struct connection *c, const struct tcpfsm *m, const struct sighting *s,
+                        const struct tcpfsm_outcome *out)
 {
-    c->facts.confirmed0 = c->machine.end[0].confirmed;
-    c->facts.confirmed1 = c->machine.end[1].confirmed;
-    c->facts.client = c->machine.client;
-    c->facts.midstream = c->machine.midstream;
+    const uint8_t before = out->opened ? TCP_CLOSER_NONE : c->facts.closed_by;
+
+    c->facts.closed_by = tcpfsm_closer(m, (enum tcp_closer)before) & 7;
+    c->facts.confirmed0 = m->end[0].confirmed;
+    c->facts.confirmed1 = m->end[1].confirmed;
+    c->facts.client = m->client;
+    c->facts.midstream = m->midstream;
     if (!history_moves(out) && history_shows(&c->history, &c->facts))
         return;
     const struct history_note note = {
         .time_ns = s->time_ns, .frame = s->frame, .layer = s->layer, .sender = s->sender, .facts = c->facts,
     };
-    make_room(&c->history, history_entries_of(out));
+    machine_log_room(&c->history, &c->place, history_entries_of(out));
     history_append(&c->history, &note, out);
 }
 
@@ -329,11 +326,11 @@ static unsigned likely_client(const struct connection *c, unsigned sender)
 }
 
 /* Which end is local: decided once, and again where the client may be another. */
-static void decide_local(struct connection *c, const struct sighting *s)
+static void decide_local(struct connection *c, const struct sighting *s, unsigned client)
 {
     enum local_by by;
     const struct local_question question = {
-        .pair = &c->pair, .sender = s->sender, .client = c->machine.client, .direction = (enum direction)s->direction,
+        .pair = &c->pair, .sender = s->sender, .client = client, .direction = (enum direction)s->direction,
         .knows_client = (s->seg.flags & TCP_SYN) != 0,
     };
 
@@ -341,29 +338,39 @@ static void decide_local(struct connection *c, const struct sighting *s)
     c->facts.local_by = by & 7;
 }
 
-void connection_segment(struct connection *c, const packet_info *pinfo, struct sighting *s)
+/* With its SYN one connection of the pair begins; that before it ends here, and nothing else tells when. */
+static void end_log(struct connection *old, const struct sighting *s)
 {
-    const bool first = !c->machine.started;
+    const struct tcpfsm_outcome over = { .opened = true };
+
+    log_changes(old, machine_at_work(&old->history, &old->place), s, &over);
+}
+
+/* Moves the machine by a segment. */
+static void move(struct connection *c, struct tcpfsm *m, const struct sighting *s)
+{
+    const bool first = !m->started;
     struct tcpfsm_outcome out;
 
-    file.latest_ns = s->time_ns;
-    if (tcpfsm_in_order(&c->machine, s->sender, &s->seg))
-        return;
-    if (first || (s->seg.flags & TCP_SYN))
-        s->direction = (uint8_t)local_direction(pinfo);
-    tcpfsm_segment(&c->machine, s->sender, likely_client(c, s->sender), &s->seg,
-                   (int64_t)connection_time_wait_s * 1000000, &out);
+    tcpfsm_segment(m, s->sender, likely_client(c, s->sender), &s->seg, (int64_t)connection_time_wait_s * 1000000, &out);
     if (first || out.opened || out.tries_on)
-        decide_local(c, s);
-    const uint8_t before = out.opened ? TCP_CLOSER_NONE : c->facts.closed_by;
-    c->facts.closed_by = tcpfsm_closer(&c->machine, (enum tcp_closer)before) & 7;
-    log_changes(c, s, &out);
+        decide_local(c, s, m->client);
+    log_changes(c, m, s, &out);
     struct connection *old = out.opened ? ended_by(c, s) : NULL;
-    if (old) { /* here its log ends: nothing else tells when */
-        const struct tcpfsm_outcome over = { .opened = true };
-        old->facts.closed_by = tcpfsm_closer(&old->machine, TCP_CLOSER_NONE) & 7;
-        log_changes(old, s, &over);
-    }
+    if (old)
+        end_log(old, s);
+}
+
+void connection_segment(struct connection *c, const packet_info *pinfo, struct sighting *s)
+{
+    struct tcpfsm *m = machine_at_work(&c->history, &c->place);
+
+    file.latest_ns = s->time_ns;
+    if (tcpfsm_in_order(m, s->sender, &s->seg))
+        return;
+    if (!m->started || (s->seg.flags & TCP_SYN))
+        s->direction = (uint8_t)local_direction(pinfo);
+    move(c, m, s);
 }
 
 bool connection_view(const struct connection *c, const struct sighting *s, struct connection_view *view)

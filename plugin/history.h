@@ -45,10 +45,10 @@ struct history_entry {
 /* As many entries as history_inherit adds at most. */
 #define HISTORY_INHERITED 2
 
-/* Owned by the caller, who fills it with zeros and provides room. */
+/* Owned by the caller, who fills it with zeros and provides room; the entries may move. */
 struct history {
     struct history_entry *entry;
-    uint32_t count, capacity;
+    uint32_t count;
     uint8_t  initial[2]; /* enum tcp_state before the first entry */
 };
 

@@ -81,11 +81,11 @@ struct tcpfsm_end {
     uint32_t rcv_edge;     /* has_acked: right edge of the widest window it offered */
     struct tcpfsm_range held[TCPFSM_HELD_MAX];
     uint16_t mss;          /* option of its SYN, 0: unknown */
-    uint8_t  wscale;       /* option of its SYN, TCPFSM_NO_WSCALE: none */
+
+    /* From here to wscale bit fields only: packing.c takes what lies between mss and wscale as it is. */
     uint8_t  state : 4;    /* enum tcp_state */
     uint8_t  live : 4;     /* last state before one that was only assumed to end it; CLOSED: none */
     uint8_t  held_count : 2;
-
     bool confirmed : 1;        /* its own latest segment proves the state */
     bool captured : 1;         /* at least one segment of it was captured in this incarnation */
     bool knows_iss : 1, has_other_iss : 1, knows_data_end : 1, knows_snd_nxt : 1;
@@ -112,6 +112,8 @@ struct tcpfsm_end {
     bool sent_rst : 1;         /* CLOSED by a RST it sent */
     bool fin_asks : 1;         /* the peer has sent a FIN since: a closed end answers that with a RST */
     bool wscale_known : 1;     /* its SYN was captured */
+
+    uint8_t  wscale;       /* option of its SYN, TCPFSM_NO_WSCALE: none */
 };
 
 /* One connection, all incarnations of its pair of sockets. Fill with zeros before the first segment. */
@@ -120,6 +122,7 @@ struct tcpfsm {
     int64_t  syn_us;        /* when the latest first SYN was captured */
     uint32_t rtt_us;        /* time from SYN to the handshake's last ACK, 0: unknown */
     uint32_t latest_us;     /* when the latest segment was captured: the low half of its time_us */
+    /* Bit fields only, of one octet in all: packing.c takes it as it is. */
     bool     latest_sender : 1; /* index of the end that sent it */
     bool     started : 1;
     bool     midstream : 1; /* the capture lacks the SYN that began this incarnation */

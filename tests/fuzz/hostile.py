@@ -6,8 +6,8 @@
 
 kinds: scan (N connections of one SYN), streams (the same ports opened and reset N times, with new
 numbers), same (the same with the same numbers: one stream in older series), transitions (one
-connection that seems to be reset, and lives on, N times), tunnels (frames with 1 to N tunnels, one
-in the other, around a segment).
+connection that seems to be reset, and lives on, N times), turns (five of those, a segment of each by
+turns), tunnels (frames with 1 to N tunnels, one in the other, around a segment).
 """
 
 import sys
@@ -36,11 +36,11 @@ def scan(count):
                       server_port=1 + number // 60000)
 
 
-def _open_and_reset(iss):
-    yield segment(True, 40000, iss, 0, "SYN")
-    yield segment(False, 40000, iss + 500, iss + 1, "SYN", "ACK")
-    yield segment(True, 40000, iss + 1, iss + 501, "ACK")
-    yield segment(True, 40000, iss + 1, iss + 501, "RST", "ACK")
+def _open_and_reset(iss, port=40000):
+    yield segment(True, port, iss, 0, "SYN")
+    yield segment(False, port, iss + 500, iss + 1, "SYN", "ACK")
+    yield segment(True, port, iss + 1, iss + 501, "ACK")
+    yield segment(True, port, iss + 1, iss + 501, "RST", "ACK")
 
 
 def streams(count):
@@ -55,16 +55,22 @@ def same(count):
         yield from _open_and_reset(1000)
 
 
-def transitions(count):
+def transitions(count, port=40000):
     """A connection that each RST seems to end."""
-    yield from list(_open_and_reset(1000))[:3]
+    yield from list(_open_and_reset(1000, port))[:3]
     for _ in range(count):
-        yield segment(True, 40000, 1001, 1501, "RST", "ACK")
-        yield segment(False, 40000, 1501, 1001, "ACK")
-        yield segment(True, 40000, 1001, 1501, "ACK")
-        yield segment(False, 40000, 1501, 1001, "FIN", "ACK")
-        yield segment(True, 40000, 1001, 1502, "ACK")
-        yield segment(False, 40000, 1500, 1001, "SYN", "ACK")
+        yield segment(True, port, 1001, 1501, "RST", "ACK")
+        yield segment(False, port, 1501, 1001, "ACK")
+        yield segment(True, port, 1001, 1501, "ACK")
+        yield segment(False, port, 1501, 1001, "FIN", "ACK")
+        yield segment(True, port, 1001, 1502, "ACK")
+        yield segment(False, port, 1500, 1001, "SYN", "ACK")
+
+
+def turns(count):
+    """Five such connections, a segment of each by turns."""
+    for segments in zip(*(transitions(count, 40000 + number) for number in range(5))):
+        yield from segments
 
 
 def tunnels(count):
@@ -76,7 +82,8 @@ def tunnels(count):
         yield packet
 
 
-KINDS = {"scan": scan, "streams": streams, "same": same, "transitions": transitions, "tunnels": tunnels}
+KINDS = {"scan": scan, "streams": streams, "same": same, "transitions": transitions, "turns": turns,
+         "tunnels": tunnels}
 
 
 def write(kind, count, path):

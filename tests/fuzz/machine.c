@@ -8,6 +8,7 @@
 #include "fuzz.h"
 #include "history.h"
 #include "legal.h"
+#include "packing.h"
 #include "stream.h"
 
 #include <inttypes.h>
@@ -30,6 +31,7 @@ struct seen {
 struct run {
     struct tcpfsm m;
     struct history history;
+    uint32_t room; /* entries of the history */
     uint8_t closed_by;
     bool any_fin, any_rst; /* captured, or inferred, in any incarnation */
     struct legal_end proof[2];
@@ -44,15 +46,18 @@ struct twin {
     uint32_t offset[2]; /* added to each end's numbers */
     int64_t  later_us;
     bool     swapped;   /* which end has which index */
+    bool     packed;    /* it rests between segments */
     struct tcpfsm m;
 };
 
-static void make_room(struct history *h, uint32_t entries)
+static void make_room(struct run *r, uint32_t entries)
 {
-    if (h->capacity - h->count >= entries)
+    struct history *h = &r->history;
+
+    if (r->room - h->count >= entries)
         return;
-    h->capacity = h->capacity * 2 + entries;
-    h->entry = realloc(h->entry, h->capacity * sizeof *h->entry);
+    r->room = r->room * 2 + entries;
+    h->entry = realloc(h->entry, r->room * sizeof *h->entry);
     CHECK(h->entry != NULL, "out of memory");
 }
 
@@ -118,6 +123,19 @@ static void check_numbers(const struct tcpfsm_end *e)
 
 /* ------------------------------------------------------------------ twins */
 
+/* Packs the twin and makes it again. It must equal the machine that never rested, octet by octet when packed. */
+static void check_packing(struct twin *t, const struct run *r)
+{
+    uint8_t packed[TCPFSM_PACKED_MAX], again[TCPFSM_PACKED_MAX];
+    const size_t octets = tcpfsm_pack(&t->m, packed);
+
+    CHECK(octets <= sizeof packed, "%s: %zu octets", t->name, octets);
+    CHECK(tcpfsm_pack(&r->m, again) == octets && memcmp(packed, again, octets) == 0, "%s: another machine", t->name);
+    memset(&t->m, 0xff, sizeof t->m);
+    CHECK(tcpfsm_unpack(&t->m, packed) == octets, "%s: unpacked from another number of octets", t->name);
+    CHECK(tcpfsm_pack(&t->m, again) == octets && memcmp(packed, again, octets) == 0, "%s: packed otherwise", t->name);
+}
+
 static void check_twin(struct twin *t, const struct run *r, const struct stream_segment *in,
                        const struct tcpfsm_outcome *expected)
 {
@@ -138,6 +156,8 @@ static void check_twin(struct twin *t, const struct run *r, const struct stream_
         CHECK(t->m.end[end].confirmed == r->m.end[i].confirmed, "%s: confirmed differs in state %u", t->name,
               r->m.end[i].state);
     }
+    if (t->packed)
+        check_packing(t, r);
 }
 
 /* ------------------------------------------------------------------ look-ups */
@@ -261,7 +281,7 @@ static void take(struct run *r, struct twin *twins, unsigned twin_count, const s
         .facts = { .confirmed0 = r->m.end[0].confirmed, .confirmed1 = r->m.end[1].confirmed, .client = r->m.client,
                    .midstream = r->m.midstream, .closed_by = r->closed_by & 7 },
     };
-    make_room(&r->history, history_entries_of(&out));
+    make_room(r, history_entries_of(&out));
     history_append(&r->history, &note, &out);
     *s = (struct seen){
         .frame = in->frame, .layer = in->layer, .state = { r->m.end[0].state, r->m.end[1].state },
@@ -279,7 +299,8 @@ static void begin_stream(struct run *r)
 
     check_lookups(r);
     memset(&r->history, 0, sizeof r->history);
-    make_room(&r->history, HISTORY_INHERITED);
+    r->room = 0;
+    make_room(r, HISTORY_INHERITED);
     history_inherit(&r->history, &old);
     r->count = 0;
     free(old.entry);
@@ -292,6 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         { .name = "sequence numbers moved", .offset = { 0x9e3779b9u, 0x7ffffc17u } },
         { .name = "ends swapped", .swapped = true },
         { .name = "time moved", .later_us = INT64_C(-77777777777) },
+        { .name = "packed and unpacked", .packed = true },
     };
     struct stream stream;
     struct stream_segment in;

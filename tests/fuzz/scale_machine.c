@@ -23,16 +23,19 @@
 struct run {
     struct tcpfsm m;
     struct history h;
+    uint32_t room; /* entries of the history */
     uint32_t frame;
     size_t octets; /* of finished histories */
 };
 
-static void make_room(struct history *h, uint32_t entries)
+static void make_room(struct run *r, uint32_t entries)
 {
-    if (h->capacity - h->count >= entries)
+    struct history *h = &r->h;
+
+    if (r->room - h->count >= entries)
         return;
-    h->capacity = h->capacity * 2 + entries;
-    h->entry = realloc(h->entry, h->capacity * sizeof *h->entry);
+    r->room = r->room * 2 + entries;
+    h->entry = realloc(h->entry, r->room * sizeof *h->entry);
     if (!h->entry)
         exit(2);
 }
@@ -47,7 +50,7 @@ static void take(struct run *r, unsigned sender, uint8_t flags, uint32_t seq, ui
     tcpfsm_segment(&r->m, sender, 0, &seg, TIME_WAIT_US, &out);
     note.facts.confirmed0 = r->m.end[0].confirmed;
     note.facts.confirmed1 = r->m.end[1].confirmed;
-    make_room(&r->h, history_entries_of(&out));
+    make_room(r, history_entries_of(&out));
     history_append(&r->h, &note, &out);
 }
 
@@ -81,9 +84,10 @@ static void new_stream(struct run *r)
 {
     const struct history old = r->h;
 
-    r->octets += old.capacity * sizeof *old.entry;
+    r->octets += r->room * sizeof *old.entry;
     memset(&r->h, 0, sizeof r->h);
-    make_room(&r->h, HISTORY_INHERITED);
+    r->room = 0;
+    make_room(r, HISTORY_INHERITED);
     history_inherit(&r->h, &old);
     free(old.entry);
 }
@@ -132,7 +136,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: scale_machine transitions|storm|streams|scan N\n");
         return 2;
     }
-    r.octets += r.h.capacity * sizeof *r.h.entry;
+    r.octets += r.room * sizeof *r.h.entry;
     printf("%zu octets per unit, %" PRIu32 " frames, %" PRIu32 " entries\n", r.octets / n, r.frame, r.h.count);
     return 0;
 }

@@ -33,7 +33,6 @@ static void begin(struct script *s, uint8_t state0, uint8_t state1)
 {
     memset(s, 0, sizeof *s);
     s->h.entry = s->room;
-    s->h.capacity = ROOM;
     s->state[0] = s->out.end[0].previous = state0;
     s->state[1] = s->out.end[1].previous = state1;
 }
