@@ -118,6 +118,8 @@ static void note_stream(struct streams *all, struct connection *c, uint32_t fram
     c->streams = all;
 }
 
+static void catch_up(struct connection *c);
+
 static struct connection *take_spare(void)
 {
     if (file.spares == 0) {
@@ -139,7 +141,7 @@ static struct connection *begin_pair(const struct pair_key *key)
 }
 
 /* Another connection of a pair that has had some. An incarnation begins with what was known of the ends. */
-static struct connection *begin_incarnation(struct connection *latest, const struct connection *before,
+static struct connection *begin_incarnation(struct connection *latest, struct connection *before,
                                             const struct sighting *s)
 {
     struct connection *c = take_spare();
@@ -150,6 +152,7 @@ static struct connection *begin_incarnation(struct connection *latest, const str
         note_stream(all, latest, 0, 0);
     }
     if (before) {
+        catch_up(before);
         *c = *before;
         memset(&c->history, 0, sizeof c->history);
         memset(&c->place, 0, sizeof c->place);
@@ -338,14 +341,6 @@ static void decide_local(struct connection *c, const struct sighting *s, unsigne
     c->facts.local_by = by & 7;
 }
 
-/* With its SYN one connection of the pair begins; that before it ends here, and nothing else tells when. */
-static void end_log(struct connection *old, const struct sighting *s)
-{
-    const struct tcpfsm_outcome over = { .opened = true };
-
-    log_changes(old, machine_at_work(&old->history, &old->place), s, &over);
-}
-
 /* Moves the machine by a segment. */
 static void move(struct connection *c, struct tcpfsm *m, const struct sighting *s)
 {
@@ -357,24 +352,46 @@ static void move(struct connection *c, struct tcpfsm *m, const struct sighting *
         decide_local(c, s, m->client);
     log_changes(c, m, s, &out);
     struct connection *old = out.opened ? ended_by(c, s) : NULL;
-    if (old)
-        end_log(old, s);
+    if (old) { /* here its log ends: nothing else tells when */
+        const struct tcpfsm_outcome over = { .opened = true };
+        catch_up(old);
+        log_changes(old, machine_at_work(&old->history, &old->place), s, &over);
+    }
+}
+
+/* Moves the machine by the segments that wait for it. */
+static void catch_up(struct connection *c)
+{
+    struct sighting waited[MACHINE_WAITING_MAX];
+    const unsigned count = machine_take_waiting(&c->history, &c->place, waited);
+
+    for (unsigned i = 0; i < count; i++)
+        move(c, machine_at_work(&c->history, &c->place), &waited[i]);
+}
+
+static void note_direction(const struct connection *c, const packet_info *pinfo, struct sighting *s)
+{
+    const bool first = c->history.count == 0 && c->place.waiting == 0;
+
+    if (first || (s->seg.flags & TCP_SYN))
+        s->direction = (uint8_t)local_direction(pinfo);
 }
 
 void connection_segment(struct connection *c, const packet_info *pinfo, struct sighting *s)
 {
-    struct tcpfsm *m = machine_at_work(&c->history, &c->place);
-
     file.latest_ns = s->time_ns;
-    if (tcpfsm_in_order(m, s->sender, &s->seg))
+    note_direction(c, pinfo, s);
+    if (machine_wait(&c->history, &c->place, s))
         return;
-    if (!m->started || (s->seg.flags & TCP_SYN))
-        s->direction = (uint8_t)local_direction(pinfo);
-    move(c, m, s);
+    catch_up(c);
+    struct tcpfsm *m = machine_at_work(&c->history, &c->place);
+    if (!tcpfsm_in_order(m, s->sender, &s->seg))
+        move(c, m, s);
 }
 
-bool connection_view(const struct connection *c, const struct sighting *s, struct connection_view *view)
+bool connection_view(struct connection *c, const struct sighting *s, struct connection_view *view)
 {
+    catch_up(c);
     if (!history_find(&c->history, s->frame, s->layer, &view->shown))
         return false;
     view->src = s->sender;
@@ -388,12 +405,14 @@ const struct history *connection_goes_on(const struct history *log)
     const struct connection *c =
         (const struct connection *)(const void *)((const char *)log - offsetof(struct connection, history));
     const struct streams *all = c->streams;
-    const struct connection *next = NULL;
+    struct connection *next = NULL;
 
     for (uint32_t i = all ? all->count : 0; i-- > 0 && all->list[i].connection != c;) {
         if (all->list[i].connection->number == c->number)
             next = all->list[i].connection;
     }
+    if (next)
+        catch_up(next);
     return next ? &next->history : NULL;
 }
 

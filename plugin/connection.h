@@ -57,11 +57,11 @@ struct connection *connection_arrives(struct connection_arrival *arrival, packet
  */
 struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, struct sighting *s);
 
-/* On the first pass, for each segment in order: moves the connection's machine and logs what changed. */
+/* On the first pass, for each segment in order: the connection is followed, if perhaps only once somebody looks. */
 void connection_segment(struct connection *c, const packet_info *pinfo, struct sighting *s);
 
 /* On every pass, in any order: what is shown on a segment. Returns false if nothing is known of it. */
-bool connection_view(const struct connection *c, const struct sighting *s, struct connection_view *view);
+bool connection_view(struct connection *c, const struct sighting *s, struct connection_view *view);
 
 /*
  * Where the log of a connection goes on: the TCP dissector may have begun another stream for the same pair since.

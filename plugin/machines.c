@@ -26,6 +26,12 @@
 #define AT_ONCE 16        /* places for which memory is taken at a time */
 #define FIRST_ROOM 12     /* entries of a log */
 
+/* Segments that wait. */
+struct waiting {
+    int64_t from_ns; /* time of the first */
+    struct sighting_packed segment[MACHINE_WAITING_MAX];
+};
+
 struct place {
     struct tcpfsm machine;
     struct history *log;           /* of the connection that has the place */
@@ -35,7 +41,10 @@ struct place {
     uint32_t rest_octets;
     void    *rest;                 /* the block in which it rested before, for the next time; NULL: none */
     bool     used;                 /* since the hand came by */
-    struct history_entry first_room[FIRST_ROOM];
+    union {
+        struct history_entry first_room[FIRST_ROOM];
+        struct waiting waiting; /* while the holder has any */
+    };
 };
 
 /* By index: 0 is none, then the places that go round, then those that are kept. Beyond the count: of older files. */
@@ -158,17 +167,32 @@ static void enlarge(struct place *p, uint32_t entries, uint32_t used)
         wmem_free(wmem_file_scope(), old);
 }
 
-/* Puts log and machine to rest: the place is free. */
-static void leave(struct place *p)
+static size_t octets_waiting(const struct machine_place *place)
+{
+    return offsetof(struct waiting, segment) + place->waiting * sizeof(struct sighting_packed);
+}
+
+/* Puts what is in a place into a block of its own. */
+static void *put_to_rest(struct place *p)
 {
     uint8_t packed[TCPFSM_PACKED_MAX];
+
+    if (p->holder->waiting) {
+        const size_t octets = octets_waiting(p->holder);
+        return memcpy(block_for(p, block_octets(0, octets)), &p->waiting, octets);
+    }
     const size_t packed_octets = tcpfsm_pack(&p->machine, packed);
     struct history_entry *entry =
         (struct history_entry *)block_for(p, block_octets(p->log->count, packed_octets));
-
     memcpy(entry, p->entry, p->log->count * sizeof *entry);
     memcpy(entry + p->log->count, packed, packed_octets);
-    p->log->entry = entry;
+    return entry;
+}
+
+/* The place is free then. */
+static void leave(struct place *p)
+{
+    p->log->entry = (struct history_entry *)put_to_rest(p);
     p->holder->index = 0;
     p->holder = NULL;
 }
@@ -216,14 +240,20 @@ static unsigned free_place(void)
     return index;
 }
 
-/* Log and machine move from their block into the place. */
+/* What rested moves from its block into the place. */
 static void return_to_work(struct place *p, const struct history *log)
 {
+    p->rest = log->entry;
+    if (p->holder->waiting) {
+        const size_t octets = octets_waiting(p->holder);
+        memcpy(&p->waiting, p->rest, octets);
+        p->rest_octets = block_octets(0, octets);
+        return;
+    }
     if (p->room < log->count)
         enlarge(p, log->count, 0);
     memcpy(p->entry, log->entry, log->count * sizeof *p->entry);
     const size_t packed = tcpfsm_unpack(&p->machine, (const uint8_t *)(log->entry + log->count));
-    p->rest = log->entry;
     p->rest_octets = block_octets(log->count, packed);
 }
 
@@ -236,24 +266,56 @@ static struct place *occupy(struct history *log, struct machine_place *place)
     p->holder = place;
     p->used = false; /* what comes once is first to go */
     p->rest = NULL;
+    memset(&p->machine, 0, sizeof p->machine);
     if (log->entry)
         return_to_work(p, log);
-    else
-        memset(&p->machine, 0, sizeof p->machine);
     log->entry = p->entry;
     place->index = index & PLACES_MAX;
     return p;
 }
 
-struct tcpfsm *machine_at_work(struct history *log, struct machine_place *place)
+/* The place that a connection has, or one that it has from now on. */
+static struct place *place_of(struct history *log, struct machine_place *place)
 {
     if (MACHINES_MOVE_ALWAYS && place->index)
         leave(places[place->index]);
     if (!place->index)
-        return &occupy(log, place)->machine;
+        return occupy(log, place);
     struct place *p = places[place->index];
     p->used = true;
-    return &p->machine;
+    return p;
+}
+
+bool machine_wait(struct history *log, struct machine_place *place, const struct sighting *s)
+{
+    if (log->count > 0 || place->waiting == MACHINE_WAITING_MAX)
+        return false;
+    struct waiting *w = &place_of(log, place)->waiting;
+    if (place->waiting == 0)
+        w->from_ns = s->time_ns;
+    if (!sighting_pack(s, w->from_ns, &w->segment[place->waiting]))
+        return false;
+    place->waiting++;
+    return true;
+}
+
+unsigned machine_take_waiting(struct history *log, struct machine_place *place,
+                              struct sighting taken[MACHINE_WAITING_MAX])
+{
+    const unsigned count = place->waiting;
+
+    if (count > 0) {
+        const struct waiting *w = &place_of(log, place)->waiting;
+        for (unsigned i = 0; i < count; i++)
+            sighting_unpack(&w->segment[i], w->from_ns, &taken[i]);
+        place->waiting = 0;
+    }
+    return count;
+}
+
+struct tcpfsm *machine_at_work(struct history *log, struct machine_place *place)
+{
+    return &place_of(log, place)->machine;
 }
 
 void machine_copy(struct history *log, struct machine_place *place, const struct history *other_log,
