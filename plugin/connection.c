@@ -179,8 +179,8 @@ static struct connection *find_before(const struct connection_arrival *arrival, 
     const uint32_t srcport = pinfo->srcport, destport = pinfo->destport;
     uint32_t stream;
 
-    pinfo->srcport = arrival->key.srcport;
-    pinfo->destport = arrival->key.dstport;
+    pinfo->srcport = arrival->key.port[0];
+    pinfo->destport = arrival->key.port[1];
     const bool found = find_stream(pinfo, &stream);
     pinfo->srcport = srcport;
     pinfo->destport = destport;
@@ -342,11 +342,13 @@ static void decide_local(struct connection *c, const struct sighting *s, unsigne
 }
 
 /* Moves the machine by a segment. */
-static void move(struct connection *c, struct tcpfsm *m, const struct sighting *s)
+static void move(struct connection *c, struct sighting *s)
 {
+    struct tcpfsm *m = machine_at_work(&c->history, &c->place);
     const bool first = !m->started;
     struct tcpfsm_outcome out;
 
+    s->seg.time_us = sighting_time_us(s);
     tcpfsm_segment(m, s->sender, likely_client(c, s->sender), &s->seg, (int64_t)connection_time_wait_s * 1000000, &out);
     if (first || out.opened || out.tries_on)
         decide_local(c, s, m->client);
@@ -366,27 +368,27 @@ static void catch_up(struct connection *c)
     const unsigned count = machine_take_waiting(&c->history, &c->place, waited);
 
     for (unsigned i = 0; i < count; i++)
-        move(c, machine_at_work(&c->history, &c->place), &waited[i]);
+        move(c, &waited[i]);
 }
 
-static void note_direction(const struct connection *c, const packet_info *pinfo, struct sighting *s)
+/* Whether the segment is one of those that change nothing which is shown: then the machine has moved. */
+static bool goes_on(struct connection *c, struct sighting *s)
 {
-    const bool first = c->history.count == 0 && c->place.waiting == 0;
-
-    if (first || (s->seg.flags & TCP_SYN))
-        s->direction = (uint8_t)local_direction(pinfo);
+    s->seg.time_us = sighting_time_us(s);
+    return tcpfsm_in_order(machine_at_work(&c->history, &c->place), s->sender, &s->seg);
 }
 
 void connection_segment(struct connection *c, const packet_info *pinfo, struct sighting *s)
 {
+    const bool followed = c->history.count > 0, first = !followed && c->place.waiting == 0;
+
     file.latest_ns = s->time_ns;
-    note_direction(c, pinfo, s);
-    if (machine_wait(&c->history, &c->place, s))
+    if (first || (s->seg.flags & TCP_SYN))
+        s->direction = (uint8_t)local_direction(pinfo);
+    if (followed ? goes_on(c, s) : machine_wait(&c->history, &c->place, s))
         return;
     catch_up(c);
-    struct tcpfsm *m = machine_at_work(&c->history, &c->place);
-    if (!tcpfsm_in_order(m, s->sender, &s->seg))
-        move(c, m, s);
+    move(c, s);
 }
 
 bool connection_view(struct connection *c, const struct sighting *s, struct connection_view *view)

@@ -259,6 +259,8 @@ static void return_to_work(struct place *p, const struct history *log)
 
 static struct place *occupy(struct history *log, struct machine_place *place)
 {
+    if (place->index) /* so in a build for tests only */
+        leave(places[place->index]);
     const unsigned index = free_place();
     struct place *p = places[index];
 
@@ -275,15 +277,12 @@ static struct place *occupy(struct history *log, struct machine_place *place)
 }
 
 /* The place that a connection has, or one that it has from now on. */
-static struct place *place_of(struct history *log, struct machine_place *place)
+static inline struct place *place_of(struct history *log, struct machine_place *place)
 {
-    if (MACHINES_MOVE_ALWAYS && place->index)
-        leave(places[place->index]);
-    if (!place->index)
+    if (!place->index || MACHINES_MOVE_ALWAYS)
         return occupy(log, place);
-    struct place *p = places[place->index];
-    p->used = true;
-    return p;
+    places[place->index]->used = true;
+    return places[place->index];
 }
 
 bool machine_wait(struct history *log, struct machine_place *place, const struct sighting *s)

@@ -12,6 +12,7 @@ static struct {
     struct pair **bucket;
     uint32_t mask; /* number of buckets - 1 */
     uint32_t count;
+    struct pair *latest; /* the one found or added last: the next segment is often of it; NULL: none */
 } table;
 
 /* Odd numbers that nobody who makes a capture can know: else all pairs could be made to share a bucket. */
@@ -56,17 +57,18 @@ static const uint8_t *octets_of(const address *a)
 
 struct pair_key pair_key(const address *src, const address *dst, uint16_t srcport, uint16_t dstport)
 {
-    struct pair_key key = {
-        .src = octets_of(src), .dst = octets_of(dst), .srcport = srcport, .dstport = dstport,
+    const struct pair_key key = {
+        .src = octets_of(src), .dst = octets_of(dst), .port = { srcport, dstport }, .port_back = { dstport, srcport },
         .address_type = (uint8_t)src->type,
         .address_length = (uint8_t)(src->len < dst->len ? src->len : dst->len), /* they are alike */
     };
-
-    if (secret[0] == 0)
-        choose_secret();
-    key.hash = hash_of_ends(hash_of_end(key.src, key.address_length, srcport),
-                            hash_of_end(key.dst, key.address_length, dstport));
     return key;
+}
+
+static uint32_t hash_of_key(const struct pair_key *key)
+{
+    return hash_of_ends(hash_of_end(key->src, key->address_length, key->port[0]),
+                        hash_of_end(key->dst, key->address_length, key->port[1]));
 }
 
 const uint8_t *pair_address(const struct pair *p, unsigned end)
@@ -84,21 +86,28 @@ static bool has_address(const struct pair *p, unsigned end, const uint8_t *addre
 
 static bool goes_from(const struct pair *p, unsigned sender, const struct pair_key *key)
 {
-    return p->port[sender] == key->srcport && p->port[!sender] == key->dstport && has_address(p, sender, key->src)
-        && has_address(p, !sender, key->dst) && p->address_type == key->address_type;
+    return p->address_type == key->address_type && p->address_length == key->address_length
+        && has_address(p, sender, key->src) && has_address(p, !sender, key->dst);
+}
+
+static inline bool is_of_key(const struct pair *p, const struct pair_key *key, unsigned *sender)
+{
+    *sender = 0;
+    if (memcmp(p->port, key->port, sizeof p->port) == 0 && goes_from(p, 0, key))
+        return true;
+    *sender = 1;
+    return memcmp(p->port, key->port_back, sizeof p->port) == 0 && goes_from(p, 1, key);
 }
 
 struct pair *pair_find(const struct pair_key *key, unsigned *sender)
 {
-    struct pair *p = table.bucket ? table.bucket[key->hash & table.mask] : NULL;
-
-    for (; p; p = p->next) {
-        if (p->address_length != key->address_length)
-            continue;
-        *sender = !goes_from(p, 0, key);
-        if (*sender == 0 || goes_from(p, 1, key))
-            break;
-    }
+    if (table.latest && is_of_key(table.latest, key, sender))
+        return table.latest;
+    struct pair *p = table.bucket ? table.bucket[hash_of_key(key) & table.mask] : NULL;
+    while (p && !is_of_key(p, key, sender))
+        p = p->next;
+    if (p)
+        table.latest = p;
     return p;
 }
 
@@ -121,6 +130,8 @@ static void double_buckets(void)
     struct pair **old = table.bucket;
     const uint32_t before = old ? table.mask + 1 : 0, after = old ? 2 * before : FIRST_BUCKETS;
 
+    if (!old)
+        choose_secret();
     table.bucket = wmem_alloc0_array(wmem_file_scope(), struct pair *, after);
     table.mask = after - 1;
     for (uint32_t i = 0; i < before; i++) {
@@ -134,8 +145,8 @@ static void double_buckets(void)
 
 void pair_add(struct pair *pair, const struct pair_key *key)
 {
-    pair->port[0] = key->srcport;
-    pair->port[1] = key->dstport;
+    pair->port[0] = key->port[0];
+    pair->port[1] = key->port[1];
     pair->address_type = key->address_type;
     pair->address_length = key->address_length;
     uint8_t *octets = pair->address.few[0];
@@ -148,7 +159,8 @@ void pair_add(struct pair *pair, const struct pair_key *key)
     if (!table.bucket || table.count > table.mask)
         double_buckets();
     table.count++;
-    link_in(pair, key->hash);
+    table.latest = pair;
+    link_in(pair, hash_of_key(key));
 }
 
 void pair_replace(struct pair *pair, struct pair *old)
@@ -159,6 +171,7 @@ void pair_replace(struct pair *pair, struct pair *old)
         link = &(*link)->next;
     *pair = *old;
     *link = pair;
+    table.latest = pair;
 }
 
 void pair_forget_all(void)

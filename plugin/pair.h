@@ -26,8 +26,7 @@ struct pair {
 /* What is looked for: a segment's sender and receiver. Valid as long as the addresses' octets. */
 struct pair_key {
     const uint8_t *src, *dst;
-    uint32_t hash;
-    uint16_t srcport, dstport;
+    uint16_t port[2], port_back[2]; /* of sender and receiver, and the other way round */
     uint8_t  address_type, address_length;
 };
 

@@ -87,12 +87,10 @@ bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct sighting *s, s
     if (length < HEADER_MIN || length > reported)
         return false;
 
-    const int64_t time_ns = segment_time_ns(&pinfo->abs_ts);
     ports->src = number16(header);
     ports->dst = number16(header + 2);
     *s = (struct sighting){
         .seg = {
-            .time_us = time_ns / 1000,
             .seq = number32(header + 4),
             .ack = number32(header + 8),
             .flags = header[13],
@@ -100,7 +98,7 @@ bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct sighting *s, s
             .len = reported - length,
             .wscale = TCPFSM_NO_WSCALE,
         },
-        .time_ns = time_ns, .frame = pinfo->num, .layer = pinfo->curr_layer_num,
+        .time_ns = segment_time_ns(&pinfo->abs_ts), .frame = pinfo->num, .layer = pinfo->curr_layer_num,
     };
     if (s->seg.flags & (TCP_SYN | TCP_FIN))
         read_options(header, length < captured ? length : captured, &s->seg);

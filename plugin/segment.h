@@ -17,7 +17,7 @@ struct segment_ports {
 /*
  * Reads the TCP header at the start of tvb. Returns false, and leaves s and ports alone, where it is no whole
  * segment: fewer than 20 octets of header captured, a header length that cannot be, a fragment.
- *  s  of which sender and direction are left to the caller: 0, DIRECTION_UNKNOWN
+ *  s  of which seg.time_us, sender and direction are left to the caller: 0, 0, DIRECTION_UNKNOWN
  */
 bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct sighting *s, struct segment_ports *ports);
 

@@ -12,15 +12,14 @@ enum { FLAGS = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK };
 #define WSCALE_MOST 14 /* more counts as this, RFC 7323 section 2.3 */
 #define WSCALE_NONE 15
 
-static uint8_t pack_flags(const struct tcpfsm_segment *seg)
+static uint8_t pack_wscale(uint8_t wscale)
 {
-    const unsigned wscale = seg->wscale == TCPFSM_NO_WSCALE ? WSCALE_NONE
-        : seg->wscale > WSCALE_MOST ? WSCALE_MOST : seg->wscale;
+    const unsigned packed = wscale == TCPFSM_NO_WSCALE ? WSCALE_NONE : wscale > WSCALE_MOST ? WSCALE_MOST : wscale;
 
-    return (uint8_t)((seg->flags & FLAGS) | (wscale & 1) << 3 | wscale >> 1 << 5);
+    return (uint8_t)((packed & 1) << 3 | packed >> 1 << 5);
 }
 
-static uint8_t wscale_of(uint8_t flags)
+static uint8_t unpack_wscale(uint8_t flags)
 {
     const unsigned wscale = (flags >> 3 & 1) | flags >> 5 << 1;
 
@@ -37,7 +36,8 @@ bool sighting_pack(const struct sighting *s, int64_t from_ns, struct sighting_pa
         return false;
     *packed = (struct sighting_packed){
         .later_ns_low = (uint32_t)later_ns, .later_ns_high = (uint8_t)(later_ns >> 32),
-        .flags = pack_flags(seg), .len_or_mss = syn ? seg->mss : (uint16_t)seg->len,
+        .flags = (seg->flags & FLAGS) | (syn ? pack_wscale(seg->wscale) : 0),
+        .len_or_mss = syn ? seg->mss : (uint16_t)seg->len,
         .frame = s->frame, .seq = seg->seq, .ack = seg->ack, .tsval = seg->tsval, .window = seg->window,
         .layer = s->layer, .sender = s->sender & 1, .has_tsval = seg->has_tsval, .direction = s->direction & 3,
     };
@@ -47,15 +47,16 @@ bool sighting_pack(const struct sighting *s, int64_t from_ns, struct sighting_pa
 void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, struct sighting *s)
 {
     const bool syn = packed->flags & TCP_SYN;
-    const int64_t time_ns = from_ns + (int64_t)((uint64_t)packed->later_ns_high << 32 | packed->later_ns_low);
+    const uint64_t later_ns = (uint64_t)packed->later_ns_high << 32 | packed->later_ns_low;
 
     *s = (struct sighting){
         .seg = {
-            .time_us = time_ns / 1000, .seq = packed->seq, .ack = packed->ack, .len = syn ? 0 : packed->len_or_mss,
+            .seq = packed->seq, .ack = packed->ack, .len = syn ? 0 : packed->len_or_mss,
             .tsval = packed->tsval, .window = packed->window, .mss = syn ? packed->len_or_mss : 0,
-            .flags = packed->flags & FLAGS, .wscale = wscale_of(packed->flags), .has_tsval = packed->has_tsval,
+            .flags = packed->flags & FLAGS, .wscale = syn ? unpack_wscale(packed->flags) : TCPFSM_NO_WSCALE,
+            .has_tsval = packed->has_tsval,
         },
-        .time_ns = time_ns, .frame = packed->frame, .layer = packed->layer, .sender = packed->sender,
+        .time_ns = from_ns + (int64_t)later_ns, .frame = packed->frame, .layer = packed->layer, .sender = packed->sender,
         .direction = packed->direction,
     };
 }

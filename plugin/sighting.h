@@ -12,7 +12,7 @@
 enum direction { DIRECTION_UNKNOWN, DIRECTION_OUT, DIRECTION_IN };
 
 struct sighting {
-    struct tcpfsm_segment seg; /* its time is that of time_ns */
+    struct tcpfsm_segment seg; /* its time is set when the machine is to have it: sighting_time_us() */
     int64_t  time_ns;          /* when it was captured, nanoseconds since 1970 */
     uint32_t frame;            /* number of its frame, from 1 */
     uint8_t  layer;            /* which of several segments in that frame: number of its protocol layer */
@@ -20,11 +20,17 @@ struct sighting {
     uint8_t  direction;        /* enum direction; of a connection's first segment and of a SYN */
 };
 
+/* The same time, as the machine reads it. */
+static inline int64_t sighting_time_us(const struct sighting *s)
+{
+    return s->time_ns / 1000;
+}
+
 /* A sighting that waits, in 28 octets. Valid in the process that made it. */
 struct sighting_packed {
     uint32_t later_ns_low;     /* time since that from which it is counted, 40 bits: 18 minutes */
     uint8_t  later_ns_high;
-    uint8_t  flags;            /* TCP_FIN, TCP_SYN, TCP_RST, TCP_ACK, and in the rest the window scale */
+    uint8_t  flags;            /* TCP_FIN, TCP_SYN, TCP_RST, TCP_ACK, and in the rest a SYN's window scale */
     uint16_t len_or_mss;       /* of a SYN: its MSS option */
     uint32_t frame, seq, ack, tsval;
     uint16_t window;
@@ -41,7 +47,7 @@ struct sighting_packed {
  */
 bool sighting_pack(const struct sighting *s, int64_t from_ns, struct sighting_packed *packed);
 
-/* What sighting_pack was given; but for flags and a time stamp that the machine does not look at. */
+/* What sighting_pack was given, but for flags that the machine does not look at; seg.time_us is not set. */
 void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, struct sighting *s);
 
 #endif

@@ -9,6 +9,7 @@
 #include "history.h"
 #include "legal.h"
 #include "packing.h"
+#include "sighting.h"
 #include "stream.h"
 
 #include <inttypes.h>
@@ -47,6 +48,7 @@ struct twin {
     int64_t  later_us;
     bool     swapped;   /* which end has which index */
     bool     packed;    /* it rests between segments */
+    bool     waited;    /* the segments have waited for it */
     struct tcpfsm m;
 };
 
@@ -136,11 +138,26 @@ static void check_packing(struct twin *t, const struct run *r)
     CHECK(tcpfsm_pack(&t->m, again) == octets && memcmp(packed, again, octets) == 0, "%s: packed otherwise", t->name);
 }
 
+/* A segment after it has waited for its turn, if it can wait. */
+static struct tcpfsm_segment after_waiting(const struct tcpfsm_segment *seg)
+{
+    const struct sighting s = { .seg = *seg, .time_ns = seg->time_us * 1000 };
+    const int64_t from_ns = s.time_ns - INT64_C(7000000000);
+    struct sighting_packed packed;
+    struct sighting again;
+
+    if (!sighting_pack(&s, from_ns, &packed))
+        return *seg;
+    sighting_unpack(&packed, from_ns, &again);
+    again.seg.time_us = sighting_time_us(&again);
+    return again.seg;
+}
+
 static void check_twin(struct twin *t, const struct run *r, const struct stream_segment *in,
                        const struct tcpfsm_outcome *expected)
 {
     const unsigned sender = in->sender ^ t->swapped;
-    struct tcpfsm_segment seg = in->seg;
+    struct tcpfsm_segment seg = t->waited ? after_waiting(&in->seg) : in->seg;
     struct tcpfsm_outcome out;
 
     seg.seq += t->offset[in->sender];
@@ -314,6 +331,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         { .name = "ends swapped", .swapped = true },
         { .name = "time moved", .later_us = INT64_C(-77777777777) },
         { .name = "packed and unpacked", .packed = true },
+        { .name = "waited", .waited = true },
     };
     struct stream stream;
     struct stream_segment in;

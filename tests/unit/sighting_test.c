@@ -22,7 +22,7 @@
 static struct sighting ordinary(void)
 {
     const struct sighting s = {
-        .seg = { .time_us = FROM_NS / 1000 + 5, .seq = 0xfffffff0, .ack = 0x80000001, .len = 1460, .window = 501,
+        .seg = { .seq = 0xfffffff0, .ack = 0x80000001, .len = 1460, .window = 501,
                  .flags = TCP_ACK, .wscale = TCPFSM_NO_WSCALE },
         .time_ns = FROM_NS + 5678, .frame = UINT32_MAX, .layer = 255, .sender = 1, .direction = DIRECTION_IN,
     };
@@ -38,7 +38,6 @@ static void same_again(const struct sighting *s)
     sighting_unpack(&packed, FROM_NS, &again);
     CHECK(again.time_ns == s->time_ns && again.frame == s->frame && again.layer == s->layer);
     CHECK(again.sender == s->sender && again.direction == s->direction);
-    CHECK(again.seg.time_us == s->time_ns / 1000);
     CHECK(again.seg.seq == s->seg.seq && again.seg.ack == s->seg.ack && again.seg.len == s->seg.len);
     CHECK(again.seg.window == s->seg.window && again.seg.mss == s->seg.mss && again.seg.wscale == s->seg.wscale);
     CHECK(again.seg.tsval == s->seg.tsval && again.seg.has_tsval == s->seg.has_tsval && !again.seg.fast_open);
@@ -60,7 +59,7 @@ static void every_kind_of_segment(void)
         if (flags & TCP_SYN)
             s.seg.len = 0;
         for (unsigned wscale = 0; wscale <= 15; wscale++) {
-            s.seg.wscale = wscale == 15 ? TCPFSM_NO_WSCALE : (uint8_t)wscale;
+            s.seg.wscale = wscale == 15 || !(flags & TCP_SYN) ? TCPFSM_NO_WSCALE : (uint8_t)wscale;
             s.seg.mss = flags & TCP_SYN ? 1460 : 0;
             s.seg.has_tsval = wscale & 1;
             s.seg.tsval = s.seg.has_tsval ? UINT32_MAX : 0;
