@@ -242,9 +242,8 @@ static void add_end(proto_tree *tree, const struct annotated *a, const struct en
 }
 
 /* "TCP State: 10.9.0.1:40000 FIN_WAIT_1 → FIN_WAIT_2, 10.9.0.2:5000 CLOSE_WAIT", the local end first */
-static void set_headline(proto_item *item, const struct annotated *a)
+static void set_headline(proto_item *item, const struct annotated *a, const struct words *w)
 {
-    const struct words *w = a->words;
     const unsigned local = a->view->local;
 
     set_text(item, wmem_strconcat(a->pinfo->pool, "TCP State: ", w->endpoint[local], " ", w->change[local], ", ",
@@ -262,14 +261,29 @@ static bool has_transition(const struct history_view *shown)
     return false;
 }
 
+static void find_words(struct words *words, const packet_info *pinfo, const struct connection_view *view)
+{
+    const struct history_end *end = view->shown.end;
+
+    endpoint_name(&pinfo->src, pinfo->srcport, words->endpoint[view->src]);
+    endpoint_name(&pinfo->dst, pinfo->destport, words->endpoint[!view->src]);
+    words->change[0] = change_text(pinfo->pool, &end[0]);
+    words->change[1] = change_text(pinfo->pool, &end[1]);
+}
+
 /* The line that all else stands under. */
 static proto_item *add_heading(proto_tree *tree, const struct annotated *a)
 {
     proto_item *item = proto_tree_add_item(tree, proto_tcpstate, a->tvb, 0, 0, ENC_NA);
+    struct words words;
 
     proto_item_set_generated(item);
-    if (a->words)
-        set_headline(item, a);
+    if (a->words) {
+        set_headline(item, a, a->words);
+    } else if (ws_is_printed(protocol)) {
+        find_words(&words, a->pinfo, a->view);
+        set_headline(item, a, &words);
+    }
     return item;
 }
 
@@ -298,16 +312,6 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
         add(tree, a, &f->midstream, true);
 }
 
-static void find_words(struct words *words, const packet_info *pinfo, const struct connection_view *view)
-{
-    const struct history_end *end = view->shown.end;
-
-    endpoint_name(&pinfo->src, pinfo->srcport, words->endpoint[view->src]);
-    endpoint_name(&pinfo->dst, pinfo->destport, words->endpoint[!view->src]);
-    words->change[0] = change_text(pinfo->pool, &end[0]);
-    words->change[1] = change_text(pinfo->pool, &end[1]);
-}
-
 bool annotation_is_wanted(proto_tree *tree)
 {
     if (tree && protocol->ref_type != HF_REF_TYPE_NONE) /* most often; what follows takes calls */
@@ -321,7 +325,7 @@ static proto_item *add_to_tree(proto_tree *tree, const struct annotated *a, bool
     proto_item *item = NULL;
 
     /* Fields of which only the values are wanted need no line above them. */
-    if (a->words || has_anomalies || protocol->ref_type == HF_REF_TYPE_DIRECT)
+    if (a->words || has_anomalies || protocol->ref_type == HF_REF_TYPE_DIRECT || ws_is_printed(protocol))
         item = add_heading(tree, a);
     add_fields(item ? proto_item_add_subtree(item, ett_tcpstate) : tree, a);
     return item;
