@@ -369,7 +369,8 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
 
 #define END_FIELDS(f, abbrev, end) { \
     .state = STATE_FIELD((f).state, "State of the " end " end", abbrev, \
-        "State of the " end " end after this segment (RFC 9293 section 3.3.2), by the names and numbers of TCPSTATE."), \
+        "State of the " end " end after this segment (RFC 9293 section 3.3.2), by the names and numbers of " \
+        "TCPSTATE."), \
     .str = STRING_FIELD((f).str, "Name", abbrev ".str", \
         "Name of the state of the " end " end after this segment, for outputs that print numbers otherwise."), \
     .previous = STATE_FIELD((f).previous, "Previous state", abbrev ".previous", \
@@ -389,7 +390,8 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
     .duration = TIME_FIELD((f).duration, "Duration", abbrev ".duration", \
         "How long the " end " end has been in its state at this segment, in seconds; absent without a since."), \
     .confirmed = FLAG_FIELD((f).confirmed, "Confirmed", abbrev ".confirmed", \
-        "Whether segments of the " end " end itself prove its state; otherwise it is assumed that each segment arrived."), \
+        "Whether segments of the " end " end itself prove its state; otherwise it is assumed that each segment " \
+        "arrived."), \
 }
 
 #define ROLE_FIELDS(f, abbrev, end) { \
