@@ -28,20 +28,14 @@ static bool did(const struct scene *s, unsigned end, enum tcp_event event, struc
     return false;
 }
 
-static bool either_did(const struct scene *s, enum tcp_event event, uint8_t left, uint8_t entered)
-{
-    struct history_step step;
-
-    for (uint32_t n = 0; n < s->shown->count; n++) {
-        if (history_step(s->shown, n, &step) && step.event == event && step.left == left && step.entered == entered)
-            return true;
-    }
-    return false;
-}
-
 static bool is_synchronized_state(uint8_t state)
 {
     return state >= TCP_ESTABLISHED;
+}
+
+static bool is_syn(const struct tcpfsm_segment *seg)
+{
+    return (seg->flags & (TCP_SYN | TCP_RST)) == TCP_SYN;
 }
 
 /* The RST that RFC 9293 section 3.10.7.1 prescribes where there is no connection, not that of an abort. */
@@ -77,19 +71,11 @@ static uint32_t anomaly_of_rst(const struct scene *s)
     return step.left == TCP_SYN_SENT ? BIT(REFUSED) : 0; /* a reset in SYN_RCVD is a server's daily bread */
 }
 
-static uint32_t anomaly_of_syn(const struct scene *s)
+/* A SYN that does not move its receiver, whose connection is synchronized (RFC 9293 section 3.10.7.4). */
+static bool is_challenged(const struct scene *s)
 {
-    const bool ignored = is_synchronized_state(s->rcv->previous) && s->rcv->state == s->rcv->previous;
-    uint32_t found = 0;
-
-    if (either_did(s, TCP_EV_RCV_SYN, TCP_TIME_WAIT, TCP_SYN_RCVD)
-        || either_did(s, TCP_EV_SND_SYN, TCP_TIME_WAIT, TCP_SYN_SENT))
-        found |= BIT(TIME_WAIT_REUSED);
-    else if (ignored && !(s->seg->flags & TCP_ACK))
-        found |= BIT(SYN_SYNCHRONIZED);
-    if (either_did(s, TCP_EV_RCV_SYN, TCP_SYN_SENT, TCP_SYN_RCVD))
-        found |= BIT(SIMULTANEOUS_OPEN);
-    return found;
+    return !(s->seg->flags & TCP_ACK) && is_synchronized_state(s->rcv->previous)
+        && s->rcv->state == s->rcv->previous;
 }
 
 /* The receiver had ended its connection in this capture, and the sender knows nothing of it. */
@@ -100,20 +86,33 @@ static bool is_data_after_close(const struct scene *s)
 }
 
 /*
- * An end that leaves CLOSE_WAIT after too long, or does nothing in it but answer and keep alive. Not so one that
- * sends data: half-closed transfers take their time. What the peer, in FIN_WAIT_2, sends does not tell them apart.
+ * An end that stays in CLOSE_WAIT and does nothing in it but answer and keep alive. Not so one that sends data:
+ * half-closed transfers take their time. What the peer, in FIN_WAIT_2, sends does not tell them apart.
  */
-static bool is_stuck(const struct scene *s)
+static bool is_idle_in_close_wait(const struct scene *s)
 {
-    struct history_step step;
-
-    for (uint32_t n = 0; n < s->shown->count; n++) {
-        if (history_step(s->shown, n, &step) && step.left == TCP_CLOSE_WAIT && step.has_dwell
-            && step.dwell_ns > s->stuck_ns)
-            return true;
-    }
     return s->snd->state == TCP_CLOSE_WAIT && s->seg->len <= 1 && s->snd->since_frame != 0
         && history_elapsed_ns(s->snd->since_ns, s->now_ns) > s->stuck_ns;
+}
+
+static bool is_step(const struct history_step *step, enum tcp_event event, uint8_t left, uint8_t entered)
+{
+    return step->event == event && step->left == left && step->entered == entered;
+}
+
+/* What a single transition tells. */
+static uint32_t anomaly_of_step(const struct scene *s, const struct history_step *step)
+{
+    if (step->left == TCP_CLOSE_WAIT)
+        return step->has_dwell && step->dwell_ns > s->stuck_ns ? BIT(STUCK) : 0;
+    if (is_step(step, TCP_EV_RCV_FIN, TCP_FIN_WAIT_1, TCP_CLOSING))
+        return s->shown->closed_by == TCP_CLOSER_SIMULTANEOUS ? BIT(SIMULTANEOUS_CLOSE) : 0;
+    if (!is_syn(s->seg))
+        return 0;
+    if (is_step(step, TCP_EV_RCV_SYN, TCP_TIME_WAIT, TCP_SYN_RCVD)
+        || is_step(step, TCP_EV_SND_SYN, TCP_TIME_WAIT, TCP_SYN_SENT))
+        return BIT(TIME_WAIT_REUSED);
+    return is_step(step, TCP_EV_RCV_SYN, TCP_SYN_SENT, TCP_SYN_RCVD) ? BIT(SIMULTANEOUS_OPEN) : 0;
 }
 
 uint32_t anomalies_of(const struct history_view *shown, unsigned src, const struct tcpfsm_segment *seg,
@@ -123,17 +122,20 @@ uint32_t anomalies_of(const struct history_view *shown, unsigned src, const stru
         .shown = shown, .snd = &shown->end[src], .rcv = &shown->end[!src], .seg = seg, .src = src,
         .now_ns = now_ns, .stuck_ns = stuck_ns,
     };
+    struct history_step step;
     uint32_t found = 0;
 
+    for (uint32_t n = 0; n < shown->count; n++) {
+        if (history_step(shown, n, &step))
+            found |= anomaly_of_step(&scene, &step);
+    }
     if (seg->flags & TCP_RST)
         found |= anomaly_of_rst(&scene);
-    else if (seg->flags & TCP_SYN)
-        found |= anomaly_of_syn(&scene);
+    else if (is_syn(seg))
+        found |= is_challenged(&scene) && !(found & BIT(TIME_WAIT_REUSED)) ? BIT(SYN_SYNCHRONIZED) : 0;
     else if (is_data_after_close(&scene))
         found |= BIT(DATA_AFTER_CLOSE);
-    if (shown->closed_by == TCP_CLOSER_SIMULTANEOUS && either_did(&scene, TCP_EV_RCV_FIN, TCP_FIN_WAIT_1, TCP_CLOSING))
-        found |= BIT(SIMULTANEOUS_CLOSE);
-    if (is_stuck(&scene))
+    if (is_idle_in_close_wait(&scene))
         found |= BIT(STUCK);
     return found;
 }

@@ -14,6 +14,14 @@ enum tcp_anomaly {
 #undef TCP_ANOMALY
 };
 
+/* Whether a segment can have any: not so most, which this tells at a glance. Arguments as below. */
+static inline bool anomalies_are_possible(const struct history_view *shown, unsigned src,
+                                          const struct tcpfsm_segment *seg)
+{
+    return shown->count > 0 || (seg->flags & (TCP_SYN | TCP_RST)) != 0 || shown->end[src].state == TCP_CLOSE_WAIT
+        || shown->end[!src].state == TCP_CLOSED;
+}
+
 /*
  * The anomalies of a segment, a set of bits 1 << enum tcp_anomaly. Told from what is shown on it
  * alone, so the same on every look at it.

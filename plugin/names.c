@@ -7,11 +7,12 @@
 #include "names.h"
 
 #include "closer.h"
+#include "numbers.h"
 
 #include <epan/to_str.h>
 
 const value_string tcp_state_names[] = {
-#define TCP_STATE(number, name, section, sentence) { number, #name },
+#define TCP_STATE(number, name, section, sentence) [number] = { number, #name },
 #include "tcp_states.def"
 #undef TCP_STATE
     { 0, NULL }
@@ -34,19 +35,24 @@ const value_string tcp_closer_names[] = {
     { 0, NULL }
 };
 
+#define HOST_SIZE 46 /* as long as an IPv6 address gets, with its end */
+
 const char *endpoint_name(const address *a, uint32_t port, char name[ENDPOINT_NAME_SIZE])
 {
-    char host[46]; /* as long as an IPv6 address gets */
     const bool brackets = a->type == AT_IPv6;
+    char *to = name;
 
-    address_to_str_buf(a, host, sizeof host);
-    snprintf(name, ENDPOINT_NAME_SIZE, "%s%s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "", port);
+    if (brackets)
+        *to++ = '[';
+    address_to_str_buf(a, to, HOST_SIZE);
+    to += strlen(to);
+    number_write(g_stpcpy(to, brackets ? "]:" : ":"), port);
     return name;
 }
 
 const char *tcp_state_name(uint8_t state)
 {
-    return val_to_str_const(state, tcp_state_names, "unknown");
+    return state < array_length(tcp_state_names) - 1 ? tcp_state_names[state].strptr : "unknown";
 }
 
 const char *tcp_state_text(uint8_t state, bool confirmed)

@@ -39,6 +39,17 @@ typedef gboolean ws_bool;
 /* Whether somebody reads the tree's texts, rather than its values alone. */
 #define ws_tree_is_visible(tree) (PTREE_DATA(tree)->visible)
 
+/* Whether the text of this field alone is read, in a tree that is not visible: so by -T fields of newer series. */
+static inline bool ws_is_printed(const header_field_info *field)
+{
+#if WS_AT_LEAST(4, 4)
+    return field->ref_type == HF_REF_TYPE_PRINT;
+#else
+    (void)field;
+    return false;
+#endif
+}
+
 /*
  * The conversation in which the TCP dissector put a segment between pinfo's addresses and ports,
  * or NULL. Newer series can keep apart what other interfaces and VLANs carry.

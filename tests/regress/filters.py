@@ -107,6 +107,11 @@ class Filters(unittest.TestCase):
             rows = self.tshark.fields(CLOSE.with_name(f"{name}.pcap"), ["tcpstate.closed_by"])
             self.assertEqual(rows[-1], [str(closer)], name)
 
+    def test_headline_as_a_field(self):
+        rows = self.tshark.fields(FIGURE_12, ["tcpstate"])
+        self.assertEqual(rows[3], ["TCP State: 10.9.0.1:40000 ESTABLISHED → FIN_WAIT_1, "
+                                   "10.9.0.2:5000 ESTABLISHED → CLOSE_WAIT"])
+
     def test_expressions(self):
         for expression, expected in (
                 ("tcpstate", list(range(1, 8))),
