@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RANDOM_MACHINES 200000
+#define RANDOM_MACHINES 50000
 #define TIME_WAIT_US INT64_C(240000000)
 #define STEP_US 20000 /* from one segment to the next */
 #define UNUSED 0x5a   /* fills what must not be written */
