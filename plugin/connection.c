@@ -190,10 +190,10 @@ static struct connection *find_before(const struct connection_arrival *arrival, 
 /* The pair's latest connection; NULL: it has none. Sets the segment's sender. */
 static struct connection *find_latest(const struct pair_key *key, struct sighting *s)
 {
-    unsigned sender = 0; /* the first segment of a pair is from its end 0 */
+    unsigned sender;
     struct connection *latest = (struct connection *)pair_find(key, &sender);
 
-    s->sender = (uint8_t)sender;
+    s->sender = latest ? (uint8_t)sender : 0; /* the first segment of a pair is from its end 0 */
     return latest;
 }
 

@@ -17,7 +17,6 @@ static expert_field items[] = {
 };
 #undef TCP_ANOMALY
 
-
 void expert_items_register(int proto)
 {
     static ei_register_info registered[] = {
@@ -30,15 +29,16 @@ void expert_items_register(int proto)
     expert_register_field_array(expert_register_protocol(proto), registered, array_length(registered));
 }
 
-bool expert_items_are_wanted(proto_tree *tree)
+bool expert_items_are_wanted(const proto_tree *tree)
 {
-    static int tap_expert, proto_expert_info;
+    static int tap_expert;
+    static const header_field_info *expert_info;
 
-    if (tap_expert == 0) { /* the tap is there with the first file, not before */
+    if (!expert_info) { /* the tap is there with the first file, not before */
         tap_expert = find_tap_id("expert");
-        proto_expert_info = proto_get_id_by_filter_name("_ws.expert");
+        expert_info = proto_registrar_get_byname("_ws.expert");
     }
-    return have_tap_listener(tap_expert) || (tree && proto_field_is_referenced(tree, proto_expert_info));
+    return (tree && expert_info->ref_type != HF_REF_TYPE_NONE) || have_tap_listener(tap_expert);
 }
 
 void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies)

@@ -11,8 +11,11 @@
 /* Registers them. Call once, with the protocol's number. */
 void expert_items_register(int proto);
 
-/* Whether somebody looks: a list of expert information, or a filter or output that refers to one. */
-bool expert_items_are_wanted(proto_tree *tree);
+/*
+ * Whether somebody looks for them: a list of expert information, or a filter or output that refers to one. A tree
+ * that is read whole need not be asked for: it has our subtree, and them with it.
+ */
+bool expert_items_are_wanted(const proto_tree *tree);
 
 /*
  * Adds one item for each anomaly.

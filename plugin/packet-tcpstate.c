@@ -64,6 +64,7 @@ struct hooked {
     struct endpoints endpoints;    /* of the segment */
     struct connection_arrival arrival;
     struct connection *connection; /* NULL: not known before TCP has had the segment */
+    bool looked_at;                /* somebody would see an annotation */
 };
 
 static void tell_listeners(packet_info *pinfo, const struct hooked *h, const struct connection_view *view)
@@ -104,7 +105,7 @@ static void follow(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct h
         if (h->connection && !pinfo->fd->visited)
             connection_segment(h->connection, pinfo, &h->sighting);
     }
-    if (h->connection && somebody_looks(tree))
+    if (h->connection && h->looked_at)
         annotate(tvb, pinfo, tree, h);
 }
 
@@ -141,18 +142,19 @@ static int dissect_and_conclude(tvbuff_t *tvb, packet_info *pinfo, proto_tree *t
 
 static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
-    const bool looked_at = somebody_looks(tree), first_pass = !pinfo->fd->visited;
+    const bool first_pass = !pinfo->fd->visited;
     struct hooked h;
 
+    h.looked_at = somebody_looks(tree);
     /* Nothing to do; switched off by the user; quoted in an ICMP error, and so no segment of its own; not whole. */
-    if (!(first_pass || looked_at) || !proto_is_protocol_enabled(protocol) || pinfo->flags.in_error_pkt
+    if (!(first_pass || h.looked_at) || !proto_is_protocol_enabled(protocol) || pinfo->flags.in_error_pkt
         || !segment_read(tvb, pinfo, &h.sighting, &h.ports))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
 
     h.connection = connection_arrives(&h.arrival, pinfo, &h.ports, &h.sighting);
     if (h.connection && first_pass)
         connection_segment(h.connection, pinfo, &h.sighting);
-    if (h.connection && !looked_at)
+    if (h.connection && !h.looked_at)
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
     return dissect_and_conclude(tvb, pinfo, tree, data, &h);
 }
