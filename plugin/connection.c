@@ -32,7 +32,6 @@ struct connection {
     uint32_t stream;        /* number that the TCP dissector gave */
     uint32_t behind;        /* how many streams had begun unseen when the number was looked up */
     struct machine_place place; /* of its machine, which is moved on the first pass only */
-    struct history_facts facts; /* after its latest segment */
 };
 
 unsigned connection_time_wait_s = 240;
@@ -291,20 +290,18 @@ struct connection *connection_of_segment(struct connection_arrival *arrival, pac
 static void log_changes(struct connection *c, const struct tcpfsm *m, const struct sighting *s,
                         const struct tcpfsm_outcome *out)
 {
-    const uint8_t before = out->opened ? TCP_CLOSER_NONE : c->facts.closed_by;
+    struct history_facts *facts = &c->history.facts;
+    const uint8_t before = out->opened ? TCP_CLOSER_NONE : facts->closed_by;
 
-    c->facts.closed_by = tcpfsm_closer(m, (enum tcp_closer)before) & 7;
-    c->facts.confirmed0 = m->end[0].confirmed;
-    c->facts.confirmed1 = m->end[1].confirmed;
-    c->facts.client = m->client;
-    c->facts.midstream = m->midstream;
-    if (!history_moves(out) && history_shows(&c->history, &c->facts))
+    facts->closed_by = tcpfsm_closer(m, (enum tcp_closer)before) & 7;
+    facts->confirmed0 = m->end[0].confirmed;
+    facts->confirmed1 = m->end[1].confirmed;
+    facts->client = m->client;
+    facts->midstream = m->midstream;
+    if (!history_has_news(&c->history, out))
         return;
-    const struct history_note note = {
-        .time_ns = s->time_ns, .frame = s->frame, .layer = s->layer, .sender = s->sender, .facts = c->facts,
-    };
     machine_log_room(&c->history, &c->place, history_entries_of(out));
-    history_append(&c->history, &note, out);
+    history_append(&c->history, s, out);
 }
 
 /* The connection that ended where this one began, if it began with that segment; or NULL. */
@@ -337,8 +334,8 @@ static void decide_local(struct connection *c, const struct sighting *s, unsigne
         .knows_client = (s->seg.flags & TCP_SYN) != 0,
     };
 
-    c->facts.local = local_end(&question, &by) & 1;
-    c->facts.local_by = by & 7;
+    c->history.facts.local = local_end(&question, &by) & 1;
+    c->history.facts.local_by = by & 7;
 }
 
 /* Moves the machine by a segment. */

@@ -55,9 +55,11 @@ static bool find_restored(const struct history *h, unsigned end, uint8_t state, 
     return false;
 }
 
-bool history_shows(const struct history *h, const struct history_facts *facts)
+bool history_has_news(const struct history *h, const struct tcpfsm_outcome *out)
 {
-    return h->count && memcmp(&h->entry[h->count - 1].facts, facts, sizeof *facts) == 0;
+    if (h->count == 0 || out->opened || out->end[0].count || out->end[1].count)
+        return true;
+    return memcmp(&h->entry[h->count - 1].facts, &h->facts, sizeof h->facts) != 0;
 }
 
 /* What an entry says of the two ends. */
@@ -66,22 +68,22 @@ struct ends {
     uint32_t since[2];
 };
 
-static void append(struct history *h, const struct history_note *note, const struct ends *ends, bool opened,
+static void append(struct history *h, const struct sighting *s, const struct ends *ends, bool opened,
                    unsigned end, uint8_t event)
 {
     h->entry[h->count++] = (struct history_entry){
-        .time_ns = note->time_ns, .frame = note->frame, .layer = note->layer, .facts = note->facts,
+        .time_ns = s->time_ns, .frame = s->frame, .layer = s->layer, .facts = h->facts,
         .since0 = ends->since[0] & HISTORY_UNSEEN, .since1 = ends->since[1] & HISTORY_UNSEEN,
         .state0 = ends->state[0] & 0xf, .state1 = ends->state[1] & 0xf,
         .event = event & 0x1f, .end = end & 1, .opened = opened,
     };
 }
 
-void history_append(struct history *h, const struct history_note *note, const struct tcpfsm_outcome *out)
+void history_append(struct history *h, const struct sighting *s, const struct tcpfsm_outcome *out)
 {
     const uint32_t before = h->count;
 
-    if (!history_moves(out) && history_shows(h, &note->facts))
+    if (!history_has_news(h, out))
         return;
     if (before == 0) {
         h->initial[0] = out->end[0].previous;
@@ -92,22 +94,23 @@ void history_append(struct history *h, const struct history_note *note, const st
         .since = { since_before(h, before, 0), since_before(h, before, 1) },
     };
     for (unsigned i = 0; i < 2; i++) {
-        const unsigned end = note->sender ^ i;
+        const unsigned end = s->sender ^ i;
         const struct tcpfsm_change *change = &out->end[end];
         for (unsigned n = 0; n < change->count; n++) {
             ends.state[end] = change->state[n];
             ends.since[end] = h->count < HISTORY_UNSEEN ? h->count : HISTORY_UNSEEN;
             if (change->event[n] >= TCP_EV_SYN_REPEATED) /* the first of those that correct */
                 find_restored(h, end, change->state[n], &ends.since[end]);
-            append(h, note, &ends, out->opened, end, change->event[n]);
+            append(h, s, &ends, out->opened, end, change->event[n]);
         }
     }
     if (h->count == before)
-        append(h, note, &ends, out->opened, 0, TCP_EV_NONE);
+        append(h, s, &ends, out->opened, 0, TCP_EV_NONE);
 }
 
 void history_inherit(struct history *h, const struct history *old)
 {
+    h->facts = old->facts;
     if (old->count == 0)
         return;
     const struct history_entry last = old->entry[old->count - 1];

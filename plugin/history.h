@@ -9,7 +9,7 @@
 #ifndef HISTORY_H
 #define HISTORY_H
 
-#include "tcpfsm.h"
+#include "sighting.h"
 
 #include <stddef.h>
 
@@ -50,22 +50,8 @@ struct history {
     struct history_entry *entry;
     uint32_t count;
     uint8_t  initial[2]; /* enum tcp_state before the first entry */
+    struct history_facts facts; /* after the latest segment: set by the owner, written down with the next entry */
 };
-
-/* What is to be written down of one segment. */
-struct history_note {
-    int64_t  time_ns;
-    uint32_t frame;
-    uint8_t  layer;
-    uint8_t  sender; /* index of the end that sent it: its transitions come first */
-    struct history_facts facts; /* after the segment */
-};
-
-/* Whether the segment moved an end, or began an incarnation. */
-static inline bool history_moves(const struct tcpfsm_outcome *out)
-{
-    return out->end[0].count || out->end[1].count || out->opened;
-}
 
 /* How many entries a segment that did this adds at most. */
 static inline uint32_t history_entries_of(const struct tcpfsm_outcome *out)
@@ -74,18 +60,18 @@ static inline uint32_t history_entries_of(const struct tcpfsm_outcome *out)
     return steps ? steps : 1;
 }
 
-/* Whether the last entry shows the facts anyway. Then a segment that moves nothing leaves nothing to write down. */
-bool history_shows(const struct history *h, const struct history_facts *facts);
+/* Whether there is anything to write down of a segment that did this. */
+bool history_has_news(const struct history *h, const struct tcpfsm_outcome *out);
 
 /*
- * Writes down what a segment did, if that is anything new. Notes come in order of frame and layer; h must have
- * room for history_entries_of(out) more entries.
+ * Writes down what a segment did, if that is any news. They come in order of frame and layer; h must have room for
+ * history_entries_of(out) more entries. Of the segment, time_ns, frame, layer and sender are looked at.
  */
-void history_append(struct history *h, const struct history_note *note, const struct tcpfsm_outcome *out);
+void history_append(struct history *h, const struct sighting *s, const struct tcpfsm_outcome *out);
 
 /*
  * Begins the empty history of a connection that takes over the ends' last states from an older one
- * of the same addresses and ports; h must have room for HISTORY_INHERITED entries.
+ * of the same addresses and ports, and the facts; h must have room for HISTORY_INHERITED entries.
  */
 void history_inherit(struct history *h, const struct history *old);
 

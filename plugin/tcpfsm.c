@@ -84,9 +84,12 @@ static void judge(const struct judgement *j)
 /* The end is open, all numbers are known, and nothing was ever seen of a FIN or of segments out of order. */
 static bool is_calm(const struct tcpfsm_end *e)
 {
-    return e->state == TCP_ESTABLISHED && e->synchronized && e->captured && e->has_acked && e->knows_snd_nxt
-        && e->knows_data_end && e->knows_rcv_nxt && e->held_count == 0 && !e->has_other_iss && !e->syn_pending
-        && !e->knows_fin && !e->fin_disputed && !e->fin_over_hole && !e->fin_ack_provable && !e->peer_fin_arrived;
+    const bool knows_all = e->synchronized & e->captured & e->has_acked & e->knows_snd_nxt & e->knows_data_end
+        & e->knows_rcv_nxt;
+    const bool doubts = e->has_other_iss | e->syn_pending | e->knows_fin | e->fin_disputed | e->fin_over_hole
+        | e->fin_ack_provable | e->peer_fin_arrived;
+
+    return e->state == TCP_ESTABLISHED && knows_all && !doubts && e->held_count == 0;
 }
 
 void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,

@@ -21,6 +21,7 @@ PAIRS = 5                  # of runs, one with and one without the plugin in tur
 TIMED = 100_000            # packets of a timed run
 WEIGHED = 100_000          # connections of a capture by which memory is measured
 WEIGHED_KINDS = ("scan", "short")
+WEIGHED_USES = ("plain", "own filter")  # segments wait; all are followed
 
 
 def transitions(tshark, path):
@@ -93,22 +94,27 @@ def print_time(made, kinds):
 
 def print_memory(made):
     """Two captures that differ in transitions per connection tell what each takes."""
-    print(f"\n{'capture':12} {'connections':>11} {'transitions':>11} {'peak, stock':>12} {'peak, with':>12} "
+    print(f"\n{'capture':12} {'use':20} {'connections':>11} {'transitions':>11} {'peak, stock':>12} {'peak, with':>12} "
           f"{'bytes per connection, all in':>29}")
-    found = {}
     with Tshark() as tshark:
-        for kind in WEIGHED_KINDS:
-            per_connection = {"scan": 3 / 2, "short": 10}[kind]
-            few, many = int(WEIGHED // 10 * per_connection), int(WEIGHED * per_connection)
-            made_of = CONNECTIONS[kind](many) - CONNECTIONS[kind](few)
-            sample = made.path(kind, 3000)
-            each = transitions(tshark, sample) / CONNECTIONS[kind](3000)
-            peak = {program: [run(program, "plain", made.path(kind, packets)).peak_bytes for packets in (few, many)]
-                    for program in ("stock", "tcpstate")}
-            more = {program: long - short for program, (short, long) in peak.items()}
-            found[kind] = (more["tcpstate"] - more["stock"]) / made_of, each
-            print(f"{kind:12} {CONNECTIONS[kind](many):11} {each:11.1f} {peak['stock'][1] >> 20:8} MiB "
-                  f"{peak['tcpstate'][1] >> 20:8} MiB {found[kind][0]:29.0f}", flush=True)
+        for use in WEIGHED_USES:
+            print_memory_of_use(made, tshark, use)
+
+
+def print_memory_of_use(made, tshark, use):
+    found = {}
+    for kind in WEIGHED_KINDS:
+        per_connection = {"scan": 3 / 2, "short": 10}[kind]
+        few, many = int(WEIGHED // 10 * per_connection), int(WEIGHED * per_connection)
+        made_of = CONNECTIONS[kind](many) - CONNECTIONS[kind](few)
+        sample = made.path(kind, 3000)
+        each = transitions(tshark, sample) / CONNECTIONS[kind](3000)
+        peak = {program: [run(program, use, made.path(kind, packets)).peak_bytes for packets in (few, many)]
+                for program in ("stock", "tcpstate")}
+        more = {program: long - short for program, (short, long) in peak.items()}
+        found[kind] = (more["tcpstate"] - more["stock"]) / made_of, each
+        print(f"{kind:12} {USES[use].what:20} {CONNECTIONS[kind](many):11} {each:11.1f} {peak['stock'][1] >> 20:8} MiB "
+              f"{peak['tcpstate'][1] >> 20:8} MiB {found[kind][0]:29.0f}", flush=True)
     (fewer, low), (more, high) = found["scan"], found["short"]
     per_transition = (more - fewer) / (high - low)
     print(f"so per transition {per_transition:.0f}, per connection besides {fewer - low * per_transition:.0f} bytes")

@@ -45,13 +45,13 @@ static void take(struct run *r, unsigned sender, uint8_t flags, uint32_t seq, ui
     struct tcpfsm_segment seg = { .time_us = r->frame, .seq = seq, .ack = ack, .window = UINT16_MAX, .flags = flags,
                                   .wscale = TCPFSM_NO_WSCALE };
     struct tcpfsm_outcome out;
-    struct history_note note = { .time_ns = r->frame, .frame = ++r->frame, .sender = sender & 1 };
+    const struct sighting seen = { .time_ns = r->frame, .frame = ++r->frame, .sender = sender & 1 };
 
     tcpfsm_segment(&r->m, sender, 0, &seg, TIME_WAIT_US, &out);
-    note.facts.confirmed0 = r->m.end[0].confirmed;
-    note.facts.confirmed1 = r->m.end[1].confirmed;
+    r->h.facts.confirmed0 = r->m.end[0].confirmed;
+    r->h.facts.confirmed1 = r->m.end[1].confirmed;
     make_room(r, history_entries_of(&out));
-    history_append(&r->h, &note, &out);
+    history_append(&r->h, &seen, &out);
 }
 
 static void open_and_reset(struct run *r, uint32_t n)

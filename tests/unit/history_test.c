@@ -47,9 +47,11 @@ static void step(struct script *s, unsigned end, uint8_t state, uint8_t event)
 
 static void write_segment(struct script *s, uint32_t frame, uint8_t layer, int64_t time_ns, unsigned confirmed)
 {
-    const struct history_note note = { .time_ns = time_ns, .frame = frame, .layer = layer,
-                                       .facts = { .confirmed0 = confirmed & 1, .confirmed1 = confirmed >> 1 & 1 } };
-    history_append(&s->h, &note, &s->out);
+    const struct sighting written = { .time_ns = time_ns, .frame = frame, .layer = layer };
+
+    s->h.facts.confirmed0 = confirmed & 1;
+    s->h.facts.confirmed1 = confirmed >> 1 & 1;
+    history_append(&s->h, &written, &s->out);
     memset(&s->out, 0, sizeof s->out);
     s->out.end[0].previous = s->state[0];
     s->out.end[1].previous = s->state[1];
