@@ -31,7 +31,7 @@ struct connection {
     uint32_t number;        /* of the pair */
     uint32_t stream;        /* number that the TCP dissector gave */
     uint32_t behind;        /* how many streams had begun unseen when the number was looked up */
-    struct machine_place place; /* of its machine, which is moved on the first pass only */
+    struct machine_place place; /* of its machine */
 };
 
 unsigned connection_time_wait_s = 240;

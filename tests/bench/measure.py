@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What one run of tshark costs: instructions, time, memory. Used by run.py and guard.py."""
 
-import functools
 import os
 import re
 import shutil
@@ -95,22 +94,23 @@ class Captures:
         folder.chmod(0o777)
         return folder / name
 
-    @functools.cached_property
-    def steady(self):
-        """A library to preload: see steady.c."""
-        path = self._folder / "steady.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(path), str(HERE / "steady.c")], check=True)
-        path.chmod(0o755)
-        return path
-
-    def path(self, kind, packets):
-        path = self._folder / f"{kind}-{packets}.pcap"
+    def _make(self, path, write):
+        """The path of a file that write makes when it is first asked for, perhaps by several threads at once."""
         if not path.exists():
             made = path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
-            captures.write(kind, packets, made)
-            made.chmod(0o644)
+            write(made)
+            made.chmod(0o755)
             made.rename(path)
         return path
+
+    def steady(self):
+        """The path of a library to preload: see steady.c."""
+        return self._make(self._folder / "steady.so", lambda made: subprocess.run(
+            ["cc", "-shared", "-fPIC", "-O2", "-o", str(made), str(HERE / "steady.c")], check=True, timeout=60))
+
+    def path(self, kind, packets):
+        return self._make(self._folder / f"{kind}-{packets}.pcap",
+                          lambda made: captures.write(kind, packets, made))
 
 
 class Cost(NamedTuple):
@@ -141,7 +141,7 @@ def instructions(program, use, kind, packets, made, profile="/dev/null"):
     make, options = PROGRAMS[program]
     arguments = [*options, "-r", str(made.path(kind, packets)), *getattr(USES[use], program)]
     with make() as tshark:
-        process = tshark.start(["env", f"LD_PRELOAD={made.steady}", "valgrind", "--tool=callgrind",
+        process = tshark.start(["env", f"LD_PRELOAD={made.steady()}", "valgrind", "--tool=callgrind",
                                 f"--callgrind-out-file={profile}", tshark.program, *arguments],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True)
