@@ -13,8 +13,7 @@
 #include "names.h"
 #include "segment.h"
 
-#include <wsutil/str_util.h>
-
+#include <wsutil/str_util.h> /* wmem_strconcat */
 
 static int proto_tcpstate;
 static const header_field_info *protocol; /* as Wireshark keeps it */
