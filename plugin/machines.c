@@ -26,8 +26,8 @@
 #define AT_ONCE 16        /* places for which memory is taken at a time */
 #define FIRST_ROOM 12     /* entries of a log */
 
-/* Segments that wait. */
-struct waiting {
+/* Segments that wait, at rest. */
+struct waiting_packed {
     int64_t from_ns; /* time of the first */
     struct sighting_packed segment[MACHINE_WAITING_MAX];
 };
@@ -43,7 +43,7 @@ struct place {
     bool     used;                 /* since the hand came by */
     union {
         struct history_entry first_room[FIRST_ROOM];
-        struct waiting waiting; /* while the holder has any */
+        struct sighting waiting[MACHINE_WAITING_MAX]; /* while the holder has any */
     };
 };
 
@@ -169,7 +169,27 @@ static void enlarge(struct place *p, uint32_t entries, uint32_t used)
 
 static size_t octets_waiting(const struct machine_place *place)
 {
-    return offsetof(struct waiting, segment) + place->waiting * sizeof(struct sighting_packed);
+    return offsetof(struct waiting_packed, segment) + place->waiting * sizeof(struct sighting_packed);
+}
+
+static void *put_waiting_to_rest(struct place *p)
+{
+    struct waiting_packed *rest =
+        (struct waiting_packed *)block_for(p, block_octets(0, octets_waiting(p->holder)));
+
+    rest->from_ns = p->waiting[0].time_ns;
+    for (unsigned i = 0; i < p->holder->waiting; i++)
+        sighting_pack(&p->waiting[i], rest->from_ns, &rest->segment[i]);
+    return rest;
+}
+
+static void return_waiting(struct place *p)
+{
+    const struct waiting_packed *rest = (const struct waiting_packed *)p->rest;
+
+    for (unsigned i = 0; i < p->holder->waiting; i++)
+        sighting_unpack(&rest->segment[i], rest->from_ns, &p->waiting[i]);
+    p->rest_octets = block_octets(0, octets_waiting(p->holder));
 }
 
 /* Puts what is in a place into a block of its own. */
@@ -177,10 +197,8 @@ static void *put_to_rest(struct place *p)
 {
     uint8_t packed[TCPFSM_PACKED_MAX];
 
-    if (p->holder->waiting) {
-        const size_t octets = octets_waiting(p->holder);
-        return memcpy(block_for(p, block_octets(0, octets)), &p->waiting, octets);
-    }
+    if (p->holder->waiting)
+        return put_waiting_to_rest(p);
     const size_t packed_octets = tcpfsm_pack(&p->machine, packed);
     struct history_entry *entry =
         (struct history_entry *)block_for(p, block_octets(p->log->count, packed_octets));
@@ -245,9 +263,7 @@ static void return_to_work(struct place *p, const struct history *log)
 {
     p->rest = log->entry;
     if (p->holder->waiting) {
-        const size_t octets = octets_waiting(p->holder);
-        memcpy(&p->waiting, p->rest, octets);
-        p->rest_octets = block_octets(0, octets);
+        return_waiting(p);
         return;
     }
     if (p->room < log->count)
@@ -289,12 +305,10 @@ bool machine_wait(struct history *log, struct machine_place *place, const struct
 {
     if (log->count > 0 || place->waiting == MACHINE_WAITING_MAX)
         return false;
-    struct waiting *w = &place_of(log, place)->waiting;
-    if (place->waiting == 0)
-        w->from_ns = s->time_ns;
-    if (!sighting_pack(s, w->from_ns, &w->segment[place->waiting]))
+    struct sighting *waiting = place_of(log, place)->waiting;
+    if (!sighting_fits(s, place->waiting ? waiting[0].time_ns : s->time_ns))
         return false;
-    place->waiting++;
+    waiting[place->waiting++] = *s;
     return true;
 }
 
@@ -303,12 +317,9 @@ unsigned machine_take_waiting(struct history *log, struct machine_place *place,
 {
     const unsigned count = place->waiting;
 
-    if (count > 0) {
-        const struct waiting *w = &place_of(log, place)->waiting;
-        for (unsigned i = 0; i < count; i++)
-            sighting_unpack(&w->segment[i], w->from_ns, &taken[i]);
-        place->waiting = 0;
-    }
+    if (count > 0)
+        memcpy(taken, place_of(log, place)->waiting, count * sizeof *taken);
+    place->waiting = 0;
     return count;
 }
 

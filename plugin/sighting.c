@@ -5,8 +5,6 @@
  */
 #include "sighting.h"
 
-#define LATER_BITS 40
-
 /* Flags and window scale share an octet: the flags that matter lie in bits 0 to 2 and 4. */
 enum { FLAGS = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK };
 #define WSCALE_MOST 14 /* more counts as this, RFC 7323 section 2.3 */
@@ -26,14 +24,12 @@ static uint8_t unpack_wscale(uint8_t flags)
     return wscale == WSCALE_NONE ? TCPFSM_NO_WSCALE : (uint8_t)wscale;
 }
 
-bool sighting_pack(const struct sighting *s, int64_t from_ns, struct sighting_packed *packed)
+void sighting_pack(const struct sighting *s, int64_t from_ns, struct sighting_packed *packed)
 {
     const struct tcpfsm_segment *seg = &s->seg;
     const bool syn = seg->flags & TCP_SYN;
     const uint64_t later_ns = (uint64_t)s->time_ns - (uint64_t)from_ns;
 
-    if (later_ns >> LATER_BITS || seg->fast_open || seg->len > (syn ? 0u : UINT16_MAX))
-        return false;
     *packed = (struct sighting_packed){
         .later_ns_low = (uint32_t)later_ns, .later_ns_high = (uint8_t)(later_ns >> 32),
         .flags = (seg->flags & FLAGS) | (syn ? pack_wscale(seg->wscale) : 0),
@@ -41,7 +37,6 @@ bool sighting_pack(const struct sighting *s, int64_t from_ns, struct sighting_pa
         .frame = s->frame, .seq = seg->seq, .ack = seg->ack, .tsval = seg->tsval, .window = seg->window,
         .layer = s->layer, .sender = s->sender & 1, .has_tsval = seg->has_tsval, .direction = s->direction & 3,
     };
-    return true;
 }
 
 void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, struct sighting *s)

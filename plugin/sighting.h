@@ -26,7 +26,7 @@ static inline int64_t sighting_time_us(const struct sighting *s)
     return s->time_ns / 1000;
 }
 
-/* A sighting that waits, in 28 octets. Valid in the process that made it. */
+/* A sighting in 28 octets. Valid in the process that made it. */
 struct sighting_packed {
     uint32_t later_ns_low;     /* time since that from which it is counted, 40 bits: 18 minutes */
     uint8_t  later_ns_high;
@@ -41,11 +41,19 @@ struct sighting_packed {
 };
 
 /*
- * Packs a sighting.
- *  from_ns  time from which its time is counted, the same when it is unpacked
- * Returns false if it does not fit: it is earlier, or much later, or an uncommon segment.
+ * Whether a sighting can be packed.
+ *  from_ns  time from which its time is counted, here and below
+ * Not so if it is earlier than that, or much later, or an uncommon segment.
  */
-bool sighting_pack(const struct sighting *s, int64_t from_ns, struct sighting_packed *packed);
+static inline bool sighting_fits(const struct sighting *s, int64_t from_ns)
+{
+    const uint64_t later_ns = (uint64_t)s->time_ns - (uint64_t)from_ns;
+
+    return later_ns >> 40 == 0 && !s->seg.fast_open && s->seg.len <= (s->seg.flags & TCP_SYN ? 0u : UINT16_MAX);
+}
+
+/* Packs a sighting that fits. */
+void sighting_pack(const struct sighting *s, int64_t from_ns, struct sighting_packed *packed);
 
 /* What sighting_pack was given, but for flags that the machine does not look at; seg.time_us is not set. */
 void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, struct sighting *s);

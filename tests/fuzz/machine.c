@@ -145,8 +145,9 @@ static struct tcpfsm_segment after_waiting(const struct tcpfsm_segment *seg)
     struct sighting_packed packed;
     struct sighting again;
 
-    if (!sighting_pack(&s, from_ns, &packed))
+    if (!sighting_fits(&s, from_ns))
         return *seg;
+    sighting_pack(&s, from_ns, &packed);
     sighting_unpack(&packed, from_ns, &again);
     again.seg.time_us = sighting_time_us(&again);
     return again.seg;

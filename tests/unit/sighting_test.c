@@ -34,7 +34,8 @@ static void same_again(const struct sighting *s)
     struct sighting_packed packed;
     struct sighting again;
 
-    CHECK(sighting_pack(s, FROM_NS, &packed));
+    CHECK(sighting_fits(s, FROM_NS));
+    sighting_pack(s, FROM_NS, &packed);
     sighting_unpack(&packed, FROM_NS, &again);
     CHECK(again.time_ns == s->time_ns && again.frame == s->frame && again.layer == s->layer);
     CHECK(again.sender == s->sender && again.direction == s->direction);
@@ -46,9 +47,7 @@ static void same_again(const struct sighting *s)
 
 static void is_refused(const struct sighting *s)
 {
-    struct sighting_packed packed;
-
-    CHECK(!sighting_pack(s, FROM_NS, &packed));
+    CHECK(!sighting_fits(s, FROM_NS));
 }
 
 static void every_kind_of_segment(void)
@@ -78,7 +77,8 @@ static void a_scale_beyond_all_counts_as_the_largest(void)
     s.seg.flags = TCP_SYN;
     s.seg.len = 0;
     s.seg.wscale = 15;
-    CHECK(sighting_pack(&s, FROM_NS, &packed));
+    CHECK(sighting_fits(&s, FROM_NS));
+    sighting_pack(&s, FROM_NS, &packed);
     sighting_unpack(&packed, FROM_NS, &again);
     CHECK(again.seg.wscale == 14);
 }
