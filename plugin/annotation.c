@@ -112,9 +112,9 @@ struct annotated {
 
 /*
  * Only what somebody refers to is added: in a tree that nobody reads, most often a single field. Asked for the
- * fields of every segment: in line, and of a group at once, without a branch for each.
+ * fields of every segment: in line, and of a group at once, without a branch for each. Returns 0 or 1.
  */
-static inline bool is_referenced(const hf_register_info *field)
+static inline unsigned is_referenced(const hf_register_info *field)
 {
     return field->hfinfo.ref_type != HF_REF_TYPE_NONE;
 }
@@ -124,9 +124,9 @@ static inline bool is_wanted(const struct annotated *a, const hf_register_info *
     return a->words || is_referenced(field);
 }
 
-static inline bool are_steps_wanted(const struct annotated *a, const struct end_fields *f)
+static inline unsigned are_steps_wanted(const struct annotated *a, const struct end_fields *f)
 {
-    return a->words || is_referenced(&f->event) | is_referenced(&f->left) | is_referenced(&f->dwell)
+    return (a->words != NULL) | is_referenced(&f->event) | is_referenced(&f->left) | is_referenced(&f->dwell)
         | is_referenced(&f->entered);
 }
 
