@@ -9,6 +9,7 @@
 #include "closer.h"
 #include "local_end.h"
 #include "machines.h"
+#include "waiting.h"
 
 #include <epan/dissectors/packet-tcp.h>
 
@@ -32,6 +33,7 @@ struct connection {
     uint32_t stream;        /* number that the TCP dissector gave */
     uint32_t behind;        /* how many streams had begun unseen when the number was looked up */
     struct machine_place place; /* of its machine */
+    uint8_t waiting;        /* segments that wait: then there is neither machine nor log so far */
 };
 
 unsigned connection_time_wait_s = 240;
@@ -155,9 +157,11 @@ static struct connection *begin_incarnation(struct connection *latest, struct co
         *c = *before;
         memset(&c->history, 0, sizeof c->history);
         memset(&c->place, 0, sizeof c->place);
-        machine_copy(&c->history, &c->place, &before->history, &before->place);
-        machine_log_room(&c->history, &c->place, HISTORY_INHERITED);
-        history_inherit(&c->history, &before->history);
+        if (before->history.count > 0) {
+            machine_copy(&c->history, &c->place, &before->history, &before->place);
+            machine_log_room(&c->history, &c->place, HISTORY_INHERITED);
+            history_inherit(&c->history, &before->history);
+        }
     } else {
         c->number = file.pairs++;
     }
@@ -361,8 +365,8 @@ static void move(struct connection *c, struct sighting *s)
 /* Moves the machine by the segments that wait for it. */
 static void catch_up(struct connection *c)
 {
-    struct sighting waited[MACHINE_WAITING_MAX];
-    const unsigned count = machine_take_waiting(&c->history, &c->place, waited);
+    struct sighting waited[WAITING_MAX];
+    const unsigned count = waiting_take(&c->history, &c->waiting, waited);
 
     for (unsigned i = 0; i < count; i++)
         move(c, &waited[i]);
@@ -377,12 +381,12 @@ static bool goes_on(struct connection *c, struct sighting *s)
 
 void connection_segment(struct connection *c, const packet_info *pinfo, struct sighting *s)
 {
-    const bool followed = c->history.count > 0, first = !followed && c->place.waiting == 0;
+    const bool followed = c->history.count > 0, first = !followed && c->waiting == 0;
 
     file.latest_ns = s->time_ns;
     if (first || (s->seg.flags & TCP_SYN))
         s->direction = (uint8_t)local_direction(pinfo);
-    if (followed ? goes_on(c, s) : machine_wait(&c->history, &c->place, s))
+    if (followed ? goes_on(c, s) : waiting_add(&c->history, &c->waiting, s))
         return;
     catch_up(c);
     move(c, s);

@@ -6,6 +6,7 @@
 #include "ws_compat.h"
 #include "machines.h"
 
+#include "blocks.h"
 #include "packing.h"
 
 #include <wireshark.h>
@@ -26,12 +27,6 @@
 #define AT_ONCE 16        /* places for which memory is taken at a time */
 #define FIRST_ROOM 12     /* entries of a log */
 
-/* Segments that wait, at rest. */
-struct waiting_packed {
-    int64_t from_ns; /* time of the first */
-    struct sighting_packed segment[MACHINE_WAITING_MAX];
-};
-
 struct place {
     struct tcpfsm machine;
     struct history *log;           /* of the connection that has the place */
@@ -41,10 +36,7 @@ struct place {
     uint32_t rest_octets;
     void    *rest;                 /* the block in which it rested before, for the next time; NULL: none */
     bool     used;                 /* since the hand came by */
-    union {
-        struct history_entry first_room[FIRST_ROOM];
-        struct sighting waiting[MACHINE_WAITING_MAX]; /* while the holder has any */
-    };
+    struct history_entry first_room[FIRST_ROOM];
 };
 
 /* By index: 0 is none, then the places that go round, then those that are kept. Beyond the count: of older files. */
@@ -60,56 +52,9 @@ static struct {
 
 /* ------------------------------------------------------------------ blocks for what rests */
 
-/*
- * Most connections come to rest once, at their end. Their blocks lie side by side, without the header and the
- * rounding that the allocator needs; the few that are given back wait, each size by itself, for another one.
- * Where a connection has outgrown its block, the next one is the allocator's: that may have to grow again.
- */
-#define GRAIN 8         /* octets; the size of a block is a multiple of it */
-#define SHELF_MAX 2048u /* octets; larger blocks are the allocator's */
-#define CHUNK_OCTETS 65536u
-
-static struct {
-    struct free_block {
-        struct free_block *next;
-    } *free[SHELF_MAX / GRAIN + 1];
-    uint8_t *chunk; /* what is left of the latest one */
-    uint32_t left;
-} shelf;
-
-static void give_back(void *block, uint32_t octets)
-{
-    struct free_block *freed = (struct free_block *)block;
-
-    freed->next = shelf.free[octets / GRAIN];
-    shelf.free[octets / GRAIN] = freed;
-}
-
-static void *take_block(uint32_t octets)
-{
-    struct free_block *freed = shelf.free[octets / GRAIN];
-
-    if (freed) {
-        shelf.free[octets / GRAIN] = freed->next;
-        return freed;
-    }
-    if (shelf.left < octets) {
-        if (shelf.left > 0)
-            give_back(shelf.chunk, shelf.left);
-        shelf.chunk = (uint8_t *)wmem_alloc(wmem_file_scope(), CHUNK_OCTETS);
-        shelf.left = CHUNK_OCTETS;
-    }
-    uint8_t *block = shelf.chunk;
-    shelf.chunk += octets;
-    shelf.left -= octets;
-    return block;
-}
-
 static uint32_t block_octets(uint32_t entries, size_t packed)
 {
-    const size_t octets = entries * sizeof(struct history_entry) + packed;
-
-    return (uint32_t)((octets + GRAIN - 1) / GRAIN * GRAIN);
+    return block_size(entries * sizeof(struct history_entry) + packed);
 }
 
 static void drop_rest(struct place *p)
@@ -117,20 +62,23 @@ static void drop_rest(struct place *p)
     if (p->rest && p->holder->own_block)
         wmem_free(wmem_file_scope(), p->rest);
     else if (p->rest)
-        give_back(p->rest, p->rest_octets);
+        block_give(p->rest, p->rest_octets);
     p->rest = NULL;
     p->holder->own_block = 0;
 }
 
-/* A block for what is in the place: the one in which that rested before, if it will do. */
+/*
+ * A block for what is in the place: the one in which that rested before, if it will do. Where a connection has
+ * outgrown its block, the next one is the allocator's: that may have to grow again.
+ */
 static void *block_for(struct place *p, uint32_t octets)
 {
     if (p->rest && p->rest_octets == octets)
         return p->rest;
     if (p->rest && p->holder->own_block)
         return wmem_realloc(wmem_file_scope(), p->rest, octets);
-    if (!p->rest && octets <= SHELF_MAX)
-        return take_block(octets);
+    if (!p->rest && octets <= BLOCK_MAX)
+        return block_take(octets);
     drop_rest(p);
     p->holder->own_block = 1;
     return wmem_alloc(wmem_file_scope(), octets);
@@ -167,41 +115,14 @@ static void enlarge(struct place *p, uint32_t entries, uint32_t used)
         wmem_free(wmem_file_scope(), old);
 }
 
-static size_t octets_waiting(const struct machine_place *place)
-{
-    return offsetof(struct waiting_packed, segment) + place->waiting * sizeof(struct sighting_packed);
-}
-
-static void *put_waiting_to_rest(struct place *p)
-{
-    struct waiting_packed *rest =
-        (struct waiting_packed *)block_for(p, block_octets(0, octets_waiting(p->holder)));
-
-    rest->from_ns = p->waiting[0].time_ns;
-    for (unsigned i = 0; i < p->holder->waiting; i++)
-        sighting_pack(&p->waiting[i], rest->from_ns, &rest->segment[i]);
-    return rest;
-}
-
-static void return_waiting(struct place *p)
-{
-    const struct waiting_packed *rest = (const struct waiting_packed *)p->rest;
-
-    for (unsigned i = 0; i < p->holder->waiting; i++)
-        sighting_unpack(&rest->segment[i], rest->from_ns, &p->waiting[i]);
-    p->rest_octets = block_octets(0, octets_waiting(p->holder));
-}
-
-/* Puts what is in a place into a block of its own. */
+/* Puts log and machine into a block of their own. */
 static void *put_to_rest(struct place *p)
 {
     uint8_t packed[TCPFSM_PACKED_MAX];
-
-    if (p->holder->waiting)
-        return put_waiting_to_rest(p);
     const size_t packed_octets = tcpfsm_pack(&p->machine, packed);
     struct history_entry *entry =
         (struct history_entry *)block_for(p, block_octets(p->log->count, packed_octets));
+
     memcpy(entry, p->entry, p->log->count * sizeof *entry);
     memcpy(entry + p->log->count, packed, packed_octets);
     return entry;
@@ -258,18 +179,14 @@ static unsigned free_place(void)
     return index;
 }
 
-/* What rested moves from its block into the place. */
+/* Log and machine move from their block into the place. */
 static void return_to_work(struct place *p, const struct history *log)
 {
-    p->rest = log->entry;
-    if (p->holder->waiting) {
-        return_waiting(p);
-        return;
-    }
     if (p->room < log->count)
         enlarge(p, log->count, 0);
     memcpy(p->entry, log->entry, log->count * sizeof *p->entry);
     const size_t packed = tcpfsm_unpack(&p->machine, (const uint8_t *)(log->entry + log->count));
+    p->rest = log->entry;
     p->rest_octets = block_octets(log->count, packed);
 }
 
@@ -284,9 +201,10 @@ static struct place *occupy(struct history *log, struct machine_place *place)
     p->holder = place;
     p->used = false; /* what comes once is first to go */
     p->rest = NULL;
-    memset(&p->machine, 0, sizeof p->machine);
     if (log->entry)
         return_to_work(p, log);
+    else
+        memset(&p->machine, 0, sizeof p->machine);
     log->entry = p->entry;
     place->index = index & PLACES_MAX;
     return p;
@@ -299,28 +217,6 @@ static inline struct place *place_of(struct history *log, struct machine_place *
         return occupy(log, place);
     places[place->index]->used = true;
     return places[place->index];
-}
-
-bool machine_wait(struct history *log, struct machine_place *place, const struct sighting *s)
-{
-    if (log->count > 0 || place->waiting == MACHINE_WAITING_MAX)
-        return false;
-    struct sighting *waiting = place_of(log, place)->waiting;
-    if (!sighting_fits(s, place->waiting ? waiting[0].time_ns : s->time_ns))
-        return false;
-    waiting[place->waiting++] = *s;
-    return true;
-}
-
-unsigned machine_take_waiting(struct history *log, struct machine_place *place,
-                              struct sighting taken[MACHINE_WAITING_MAX])
-{
-    const unsigned count = place->waiting;
-
-    if (count > 0)
-        memcpy(taken, place_of(log, place)->waiting, count * sizeof *taken);
-    place->waiting = 0;
-    return count;
 }
 
 struct tcpfsm *machine_at_work(struct history *log, struct machine_place *place)
@@ -352,5 +248,5 @@ void machine_log_room(struct history *log, const struct machine_place *place, ui
 void machines_forget_all(void)
 {
     memset(&work, 0, sizeof work);
-    memset(&shelf, 0, sizeof shelf);
+    blocks_forget_all();
 }

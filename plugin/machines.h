@@ -3,9 +3,6 @@
  * each in a place with room for its log to grow. Every other one rests: packed, in one block with its log, which
  * has just the size of both.
  *
- * Nobody ever looks at most connections. So a connection's first segments wait, and the machine moves once
- * somebody looks, or too many wait; what it then shows is the same.
- *
  * A place goes to whoever needs one, first the free ones, then that of a machine not used of late. A log that has
  * become long keeps its place for good: it is large anyway, and would be copied each time.
  *
@@ -15,38 +12,20 @@
 #define MACHINES_H
 
 #include "history.h"
-#include "sighting.h"
-
-/* So many segments of a connection wait at most: a short one fits. */
-#define MACHINE_WAITING_MAX 12
 
 /* Where a connection's machine is. Fill with zeros. Stands in the connection, as does the log, and stays there. */
 struct machine_place {
     uint16_t index : 15;    /* 0: the machine rests behind the log; or there is none, if there is no log */
     uint16_t own_block : 1; /* that in which it rests is by itself, not among those of others */
-    uint8_t  waiting;       /* segments that wait; then there is no log, and the machine has never moved */
 };
 
 /*
- * Has a segment wait. Returns false if it cannot: there is a log, too many wait, or it is an uncommon segment. Then
- * those that wait are to be taken, if there are any, and the machine to be moved by them, then by this one.
- */
-bool machine_wait(struct history *log, struct machine_place *place, const struct sighting *s);
-
-/* Takes the segments that wait, in order. Returns how many. */
-unsigned machine_take_waiting(struct history *log, struct machine_place *place,
-                              struct sighting taken[MACHINE_WAITING_MAX]);
-
-/*
- * The machine, ready to be moved, for no segment may wait; one filled with zeros, if there was none. Valid until this or the next function
+ * The machine, ready to be moved; one filled with zeros, if there was none. Valid until this or the next function
  * is called for any connection. The log's entries may move.
  */
 struct tcpfsm *machine_at_work(struct history *log, struct machine_place *place);
 
-/*
- * Gives a connection that has neither machine nor log a copy of another one's machine, for which no segment may
- * wait. That may move the other's log.
- */
+/* Gives a connection that has neither machine nor log a copy of another one's machine. That may move the other's log. */
 void machine_copy(struct history *log, struct machine_place *place, const struct history *other_log,
                   const struct machine_place *other);
 
