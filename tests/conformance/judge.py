@@ -239,6 +239,14 @@ def _is_orphan_reset(view, frame, shown, told, confirmed):
     return (not confirmed and shown == "FIN_WAIT_2" and told[-1] == "CLOSED" and frame.has(RST))
 
 
+def _is_protected(view, frame, shown, told, confirmed):
+    """A RST comes in TIME_WAIT, and the kernel does not take it: the protection of RFC 1337."""
+    if confirmed or shown != "CLOSED" or told[-1] != "TIME_WAIT":
+        return False
+    of_peer = [f for f in view.frames if f.number <= frame.number and f.sender != view.host]
+    return bool(of_peer) and of_peer[-1].has(RST)
+
+
 def _is_cookie(view, frame, shown, told, confirmed):
     """A SYN,ACK is sent, and the kernel keeps no state: a SYN cookie."""
     del confirmed
@@ -295,6 +303,7 @@ UNKNOWABLE = {
     "received, and thrown away": _is_dropped,
     "ended without a segment": _is_unsaid_death,
     "RST to an orphan in FIN_WAIT_2": _is_orphan_reset,
+    "RST not taken in TIME_WAIT": _is_protected,
     "SYN cookie": _is_cookie,
     "SYN not taken": _is_not_taken,
     "handshake's ACK not taken": _is_ack_not_taken,
