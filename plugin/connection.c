@@ -202,7 +202,8 @@ static struct connection *find_latest(const struct pair_key *key, struct sightin
 
 /*
  * Whether the pair's latest connection is the segment's, whatever the TCP dissector makes of it: the pair is
- * known to be in that stream, and only a SYN begins another for a pair that is in one.
+ * known to be in that stream, and only a SYN begins another for a pair that is in one. (Where one begins otherwise, as
+ * another dissector foresees a conversation, the count tells, and the pair's next segment is asked for.)
  */
 static bool stays(const struct connection_arrival *arrival, const struct sighting *s)
 {

@@ -25,7 +25,7 @@ struct machine_place {
  */
 struct tcpfsm *machine_at_work(struct history *log, struct machine_place *place);
 
-/* Gives a connection that has neither machine nor log a copy of another one's machine. That may move the other's log. */
+/* Gives a connection with neither machine nor log a copy of another one's machine. That may move the other's log. */
 void machine_copy(struct history *log, struct machine_place *place, const struct history *other_log,
                   const struct machine_place *other);
 

@@ -51,7 +51,7 @@ void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, stru
             .flags = packed->flags & FLAGS, .wscale = syn ? unpack_wscale(packed->flags) : TCPFSM_NO_WSCALE,
             .has_tsval = packed->has_tsval,
         },
-        .time_ns = from_ns + (int64_t)later_ns, .frame = packed->frame, .layer = packed->layer, .sender = packed->sender,
-        .direction = packed->direction,
+        .time_ns = from_ns + (int64_t)later_ns, .frame = packed->frame, .layer = packed->layer,
+        .sender = packed->sender, .direction = packed->direction,
     };
 }

@@ -13,7 +13,8 @@ struct scale {
     uint8_t least, most;
 };
 
-static struct scale scale_of(const struct tcpfsm_end *e, const struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
+static struct scale scale_of(const struct tcpfsm_end *e, const struct tcpfsm_end *peer,
+                             const struct tcpfsm_segment *seg)
 {
     if (seg->flags & TCP_SYN) /* never scaled, RFC 7323 section 2.2 */
         return (struct scale){ 0, 0 };
