@@ -303,8 +303,6 @@ static void log_changes(struct connection *c, const struct tcpfsm *m, const stru
     facts->confirmed1 = m->end[1].confirmed;
     facts->client = m->client;
     facts->midstream = m->midstream;
-    if (!history_has_news(&c->history, out))
-        return;
     machine_log_room(&c->history, &c->place, history_entries_of(out));
     history_append(&c->history, s, out);
 }

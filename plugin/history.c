@@ -55,7 +55,8 @@ static bool find_restored(const struct history *h, unsigned end, uint8_t state, 
     return false;
 }
 
-bool history_has_news(const struct history *h, const struct tcpfsm_outcome *out)
+/* Whether there is anything to write down of a segment that did this. */
+static bool has_news(const struct history *h, const struct tcpfsm_outcome *out)
 {
     if (h->count == 0 || out->opened || out->end[0].count || out->end[1].count)
         return true;
@@ -83,7 +84,7 @@ void history_append(struct history *h, const struct sighting *s, const struct tc
 {
     const uint32_t before = h->count;
 
-    if (!history_has_news(h, out))
+    if (!has_news(h, out))
         return;
     if (before == 0) {
         h->initial[0] = out->end[0].previous;

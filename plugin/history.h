@@ -60,9 +60,6 @@ static inline uint32_t history_entries_of(const struct tcpfsm_outcome *out)
     return steps ? steps : 1;
 }
 
-/* Whether there is anything to write down of a segment that did this. */
-bool history_has_news(const struct history *h, const struct tcpfsm_outcome *out);
-
 /*
  * Writes down what a segment did, if that is any news. They come in order of frame and layer; h must have room for
  * history_entries_of(out) more entries. Of the segment, time_ns, frame, layer and sender are looked at.

@@ -9,7 +9,6 @@
 #include "blocks.h"
 #include "packing.h"
 
-#include <wireshark.h>
 #include <epan/wmem_scopes.h>
 
 /* A build for tests has few, and moves a machine each time that it is asked for. */

@@ -7,12 +7,12 @@
 
 /* Flags and window scale share an octet: the flags that matter lie in bits 0 to 2 and 4. */
 enum { FLAGS = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK };
-#define WSCALE_MOST 14 /* more counts as this, RFC 7323 section 2.3 */
-#define WSCALE_NONE 15
+#define WSCALE_NONE (TCPFSM_WSCALE_MAX + 1)
 
 static uint8_t pack_wscale(uint8_t wscale)
 {
-    const unsigned packed = wscale == TCPFSM_NO_WSCALE ? WSCALE_NONE : wscale > WSCALE_MOST ? WSCALE_MOST : wscale;
+    const unsigned packed = wscale == TCPFSM_NO_WSCALE ? WSCALE_NONE
+        : wscale > TCPFSM_WSCALE_MAX ? TCPFSM_WSCALE_MAX : wscale;
 
     return (uint8_t)((packed & 1) << 3 | packed >> 1 << 5);
 }

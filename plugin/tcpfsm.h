@@ -34,6 +34,7 @@ enum tcp_event {
 /* Bits of the flags octet of a TCP header, RFC 9293 section 3.1. */
 enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
 
+#define TCPFSM_WSCALE_MAX 14 /* a larger one counts as this, RFC 7323 section 2.3 */
 #define TCPFSM_NO_WSCALE 0xff /* the SYN bore no window scale option */
 
 /* One segment as it stands in its header. Valid for the call only. */

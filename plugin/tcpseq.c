@@ -5,7 +5,6 @@
  */
 #include "tcpseq.h"
 
-#define WSCALE_MAX 14 /* RFC 7323 section 2.3 */
 #define MSS_UNKNOWN UINT16_MAX
 
 /* How often a window that was offered is to be doubled: least and most, where the scale is unknown. */
@@ -19,10 +18,10 @@ static struct scale scale_of(const struct tcpfsm_end *e, const struct tcpfsm_end
     if (seg->flags & TCP_SYN) /* never scaled, RFC 7323 section 2.2 */
         return (struct scale){ 0, 0 };
     if (!e->wscale_known || !peer->wscale_known)
-        return (struct scale){ 0, WSCALE_MAX };
+        return (struct scale){ 0, TCPFSM_WSCALE_MAX };
     if (e->wscale == TCPFSM_NO_WSCALE || peer->wscale == TCPFSM_NO_WSCALE)
         return (struct scale){ 0, 0 };
-    const uint8_t scale = e->wscale > WSCALE_MAX ? WSCALE_MAX : e->wscale;
+    const uint8_t scale = e->wscale > TCPFSM_WSCALE_MAX ? TCPFSM_WSCALE_MAX : e->wscale;
     return (struct scale){ scale, scale };
 }
 

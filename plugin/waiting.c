@@ -14,17 +14,15 @@ struct waiting {
     struct sighting_packed segment[WAITING_MAX]; /* as many as there is room for */
 };
 
-/* Room is made for 2, 5, 10 and WAITING_MAX segments: few sizes, so that what one connection leaves suits another. */
-static bool is_full(unsigned count)
+/* For how many there is room where so many wait: few sizes, so that what one connection leaves suits another. */
+static inline unsigned room_of(unsigned count)
 {
-    return count == 0 || count == 2 || count == 5 || count == 10;
+    return count == 0 ? 0 : count <= 2 ? 2 : count <= 5 ? 5 : count <= 10 ? 10 : WAITING_MAX;
 }
 
 static uint32_t size_of(unsigned count)
 {
-    const unsigned room = count <= 2 ? 2 : count <= 5 ? 5 : count <= 10 ? 10 : WAITING_MAX;
-
-    return block_size(offsetof(struct waiting, segment) + room * sizeof(struct sighting_packed));
+    return block_size(offsetof(struct waiting, segment) + room_of(count) * sizeof(struct sighting_packed));
 }
 
 /* Makes room for one more. */
@@ -46,7 +44,7 @@ bool waiting_add(struct history *log, uint8_t *count, const struct sighting *s)
 
     if (before == WAITING_MAX || !sighting_fits(s, before ? w->from_ns : s->time_ns))
         return false;
-    if (is_full(before)) {
+    if (before == room_of(before)) {
         w = grow(w, before);
         if (before == 0)
             w->from_ns = s->time_ns;
