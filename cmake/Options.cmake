@@ -21,6 +21,10 @@ if(TCPSTATE_IPO AND NOT TCPSTATE_SANITIZE)
     set(CMAKE_INTERPROCEDURAL_OPTIMIZATION_RELWITHDEBINFO ON)
 endif()
 
+# Calls of Wireshark and GLib go through their table at once, not by way of a stub: the table is read-only anyway.
+include(CheckCCompilerFlag)
+check_c_compiler_flag(-fno-plt TCPSTATE_NO_PLT)
+
 add_library(tcpstate_options INTERFACE)
 if(MSVC)
     target_compile_options(tcpstate_options INTERFACE /W4 /utf-8)
@@ -39,6 +43,7 @@ endif()
 target_compile_options(tcpstate_options INTERFACE
     -Wall -Wextra -Wpedantic
     -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef
+    $<$<BOOL:${TCPSTATE_NO_PLT}>:-fno-plt>
     $<$<BOOL:${TCPSTATE_SANITIZE}>:-fsanitize=address,undefined>
     $<$<BOOL:${TCPSTATE_SANITIZE}>:-fno-omit-frame-pointer>
     $<$<BOOL:${TCPSTATE_SANITIZE}>:-fno-sanitize-recover=undefined>

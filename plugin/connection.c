@@ -6,14 +6,13 @@
 #include "ws_compat.h"
 #include "connection.h"
 
+#include "blocks.h"
 #include "closer.h"
 #include "local_end.h"
 #include "machines.h"
 #include "waiting.h"
 
 #include <epan/dissectors/packet-tcp.h>
-
-#define AT_ONCE 64 /* connections for which memory is taken at a time */
 
 /* All connections of a pair of sockets that has had more than one, in order of time and of stream. */
 struct streams {
@@ -33,7 +32,7 @@ struct connection {
     uint32_t stream;        /* number that the TCP dissector gave */
     uint32_t behind;        /* how many streams had begun unseen when the number was looked up */
     struct machine_place place; /* of its machine */
-    uint8_t waiting;        /* segments that wait: then there is neither machine nor log so far */
+    struct waiting_count waiting; /* segments that wait: then there is neither machine nor log so far */
 };
 
 unsigned connection_time_wait_s = 240;
@@ -45,8 +44,6 @@ static struct {
     uint32_t behind;    /* those noticed later: any pair's stream may have changed meanwhile */
     uint32_t nested;    /* segments that are being dissected, one within the other */
     int64_t latest_ns;  /* when the latest segment of the first pass was captured */
-    struct connection *spare;
-    uint32_t spares;
 } file;
 
 void connection_forget_all(void)
@@ -90,7 +87,7 @@ static struct connection *connection_with_stream(struct connection *latest, uint
     return low < all->count && all->list[low].connection->stream == stream ? all->list[low].connection : NULL;
 }
 
-static struct connection *connection_at(struct connection *latest, const struct sighting *s)
+static struct connection *connection_at(struct connection *latest, uint32_t frame, uint8_t layer)
 {
     const struct streams *all = latest ? latest->streams : NULL;
 
@@ -100,7 +97,7 @@ static struct connection *connection_at(struct connection *latest, const struct 
     while (high - low > 1) {
         const uint32_t middle = low + (high - low) / 2;
         const struct stream *i = &all->list[middle];
-        if (i->frame > s->frame || (i->frame == s->frame && i->layer > s->layer))
+        if (i->frame > frame || (i->frame == frame && i->layer > layer))
             high = middle;
         else
             low = middle;
@@ -121,31 +118,29 @@ static void note_stream(struct streams *all, struct connection *c, uint32_t fram
 
 static void catch_up(struct connection *c);
 
-static struct connection *take_spare(void)
+static struct connection *new_connection(void)
 {
-    if (file.spares == 0) {
-        file.spare = wmem_alloc0_array(wmem_file_scope(), struct connection, AT_ONCE);
-        file.spares = AT_ONCE;
-    }
-    file.spares--;
-    return file.spare++;
+    struct connection *c = (struct connection *)block_take(block_size(sizeof *c));
+
+    memset(c, 0, sizeof *c);
+    return c;
 }
 
 /* A connection of a pair that has had none. */
-static struct connection *begin_pair(const struct pair_key *key)
+static struct connection *begin_pair(const packet_info *pinfo, struct header h, uint32_t hash)
 {
-    struct connection *c = take_spare();
+    struct connection *c = new_connection();
 
     c->number = file.pairs++;
-    pair_add(&c->pair, key);
+    pair_add(&c->pair, &pinfo->src, &pinfo->dst, pair_ports(h.octets), hash);
     return c;
 }
 
 /* Another connection of a pair that has had some. An incarnation begins with what was known of the ends. */
 static struct connection *begin_incarnation(struct connection *latest, struct connection *before,
-                                            const struct sighting *s)
+                                            const packet_info *pinfo)
 {
-    struct connection *c = take_spare();
+    struct connection *c = new_connection();
     struct streams *all = latest->streams;
 
     if (!all) {
@@ -166,71 +161,84 @@ static struct connection *begin_incarnation(struct connection *latest, struct co
         c->number = file.pairs++;
     }
     pair_replace(&c->pair, &latest->pair);
-    note_stream(all, c, s->frame, s->layer);
+    note_stream(all, c, pinfo->num, pinfo->curr_layer_num);
     return c;
 }
 
 /* Nothing but the TCP dissector itself can begin a stream in such a segment: it has nobody to hand it to. */
-static bool is_bare_syn(const struct tcpfsm_segment *seg)
+static bool is_bare_syn(struct header h)
 {
-    return (seg->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN && seg->len == 0;
+    return (h.octets[HEADER_FLAGS] & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN && h.payload == 0;
 }
 
 /* The connection that these addresses and ports have before the segment, where others share them. */
-static struct connection *find_before(const struct connection_arrival *arrival, packet_info *pinfo)
+static struct connection *find_before(struct connection *latest, packet_info *pinfo, struct header h)
 {
     const uint32_t srcport = pinfo->srcport, destport = pinfo->destport;
     uint32_t stream;
 
-    pinfo->srcport = arrival->key.port[0];
-    pinfo->destport = arrival->key.port[1];
+    pinfo->srcport = header_number16(h.octets + HEADER_SRCPORT);
+    pinfo->destport = header_number16(h.octets + HEADER_DSTPORT);
     const bool found = find_stream(pinfo, &stream);
     pinfo->srcport = srcport;
     pinfo->destport = destport;
-    return found ? connection_with_stream(arrival->latest, stream) : NULL;
+    return found ? connection_with_stream(latest, stream) : NULL;
 }
 
-/* The pair's latest connection; NULL: it has none. Sets the segment's sender. */
-static struct connection *find_latest(const struct pair_key *key, struct sighting *s)
+/* Whether the TCP dissector begins another stream in the segment, perhaps, though its pair is in one. */
+static inline bool may_begin_stream(struct header h)
 {
-    unsigned sender;
-    struct connection *latest = (struct connection *)pair_find(key, &sender);
-
-    s->sender = latest ? (uint8_t)sender : 0; /* the first segment of a pair is from its end 0 */
-    return latest;
+    return (h.octets[HEADER_FLAGS] & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
 /*
- * Whether the pair's latest connection is the segment's, whatever the TCP dissector makes of it: the pair is
- * known to be in that stream, and only a SYN begins another for a pair that is in one. (Where one begins otherwise, as
- * another dissector foresees a conversation, the count tells, and the pair's next segment is asked for.)
+ * Whether the pair's latest connection is that of a segment which cannot begin a stream, whatever the TCP dissector
+ * makes of it: the pair is known to be in that stream. (Where one begins otherwise, as another dissector foresees a
+ * conversation, the count tells, and the pair's next segment is asked for.)
  */
-static bool stays(const struct connection_arrival *arrival, const struct sighting *s)
+static inline bool stays(const struct connection *latest)
 {
-    return arrival->latest && arrival->latest->behind == file.behind && !(s->seg.flags & TCP_SYN)
-        && ws_conversations_by_address();
+    return latest && latest->behind == file.behind && ws_conversations_by_address();
 }
 
-struct connection *connection_arrives(struct connection_arrival *arrival, packet_info *pinfo,
-                                      const struct segment_ports *ports, struct sighting *s)
+void connection_count_streams(void)
 {
-    arrival->key = pair_key(&pinfo->src, &pinfo->dst, ports->src, ports->dst);
-    arrival->latest = find_latest(&arrival->key, s);
-    arrival->before = arrival->latest;
-    if (pinfo->fd->visited)
-        return ws_conversations_by_address() ? connection_at(arrival->latest, s) : NULL;
-    arrival->streams = get_tcp_stream_count();
-    if (file.nested == 0) { /* else the outer segment's stream is not accounted for so far */
-        file.behind += arrival->streams - file.accounted;
-        file.accounted = arrival->streams;
+    const uint32_t streams = get_tcp_stream_count();
+
+    if (streams != file.accounted && file.nested == 0) { /* else the outer segment's is not accounted for so far */
+        file.behind += streams - file.accounted;
+        file.accounted = streams;
     }
-    if (stays(arrival, s))
-        return arrival->latest;
+}
+
+/* The pair's latest connection. */
+static inline struct connection *latest_of(struct pair_found found)
+{
+    return (struct connection *)found.pair;
+}
+
+struct connection_arrival connection_arrives(packet_info *pinfo, struct header h)
+{
+    const struct pair_found found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
+    struct connection_arrival arrival = {
+        .latest = latest_of(found), .before = latest_of(found), .sender = found.sender, .hash = found.hash,
+    };
+
+    if (pinfo->fd->visited) {
+        if (ws_conversations_by_address())
+            arrival.connection = connection_at(arrival.latest, pinfo->num, pinfo->curr_layer_num);
+        return arrival;
+    }
+    arrival.streams = get_tcp_stream_count();
+    if (!may_begin_stream(h) && stays(arrival.latest)) {
+        arrival.connection = arrival.latest;
+        return arrival;
+    }
     file.nested++;
-    arrival->accounted = file.accounted;
-    if (arrival->latest && !ws_conversations_by_address())
-        arrival->before = find_before(arrival, pinfo);
-    return NULL;
+    arrival.accounted = file.accounted;
+    if (arrival.latest && !ws_conversations_by_address())
+        arrival.before = find_before(arrival.latest, pinfo, h);
+    return arrival;
 }
 
 /* How many streams began while the TCP dissector had the segment, but for those in segments within it. */
@@ -240,50 +248,57 @@ static uint32_t streams_begun(const struct connection_arrival *arrival)
 }
 
 /* The connection of a segment whose stream has that number. */
-static struct connection *connection_of_stream(struct connection_arrival *arrival, uint32_t stream,
-                                               const struct sighting *s)
+static struct connection *connection_of_stream(const struct connection_arrival *arrival, const packet_info *pinfo,
+                                               struct header h, uint32_t stream)
 {
     struct connection *c = connection_with_stream(arrival->latest, stream);
 
-    if (!c)
-        c = arrival->latest ? begin_incarnation(arrival->latest, arrival->before, s) : begin_pair(&arrival->key);
+    if (!c && arrival->latest)
+        c = begin_incarnation(arrival->latest, arrival->before, pinfo);
+    else if (!c)
+        c = begin_pair(pinfo, h, arrival->hash);
     c->stream = stream;
     return c;
 }
 
 /* First pass. */
-static struct connection *find_or_begin(struct connection_arrival *arrival, packet_info *pinfo, struct sighting *s)
+static struct connection *find_or_begin(struct connection_arrival *arrival, packet_info *pinfo, struct header h)
 {
     const uint32_t begun = streams_begun(arrival);
     const bool by_address = ws_conversations_by_address();
     uint32_t stream = arrival->streams;
 
-    if (file.accounted != arrival->accounted) /* of segments within this one, some began a connection */
-        arrival->latest = arrival->before = find_latest(&arrival->key, s);
+    if (file.accounted != arrival->accounted) { /* of segments within this one, some began a connection */
+        const struct pair_found found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
+        arrival->latest = arrival->before = latest_of(found);
+        arrival->sender = found.sender;
+        arrival->hash = found.hash;
+    }
     if (by_address && begun == 0 && arrival->latest && arrival->latest->behind == file.behind)
         return arrival->latest; /* a SYN within its stream */
-    if (!(by_address && begun == 1 && is_bare_syn(&s->seg)) && !find_stream(pinfo, &stream))
+    if (!(by_address && begun == 1 && is_bare_syn(h)) && !find_stream(pinfo, &stream))
         return NULL;
 
     const bool is_new = stream >= arrival->streams;
     file.accounted += begun;
     if (begun > is_new) /* somebody else's too */
         file.behind += begun - is_new;
-    struct connection *c = connection_of_stream(arrival, stream, s);
+    struct connection *c = connection_of_stream(arrival, pinfo, h, stream);
     c->behind = file.behind;
     return c;
 }
 
-struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, struct sighting *s)
+struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, struct header h,
+                                         bool refused)
 {
     struct connection *c = NULL;
     uint32_t stream;
 
     if (!pinfo->fd->visited) {
         file.nested--;
-        if (s)
-            c = find_or_begin(arrival, pinfo, s);
-    } else if (s && !ws_conversations_by_address() && find_stream(pinfo, &stream)) {
+        if (!refused)
+            c = find_or_begin(arrival, pinfo, h);
+    } else if (!refused && !ws_conversations_by_address() && find_stream(pinfo, &stream)) {
         c = connection_with_stream(arrival->latest, stream);
     }
     return c;
@@ -304,7 +319,7 @@ static void log_changes(struct connection *c, const struct tcpfsm *m, const stru
     facts->client = m->client;
     facts->midstream = m->midstream;
     machine_log_room(&c->history, &c->place, history_entries_of(out));
-    history_append(&c->history, s, out);
+    history_append(&c->history, &s->at, out);
 }
 
 /* The connection that ended where this one began, if it began with that segment; or NULL. */
@@ -312,8 +327,8 @@ static struct connection *ended_by(const struct connection *c, const struct sigh
 {
     const struct streams *all = c->streams;
 
-    if (!all || all->list[all->count - 1].connection != c || all->list[all->count - 1].frame != s->frame
-        || all->list[all->count - 1].layer != s->layer)
+    if (!all || all->list[all->count - 1].connection != c || all->list[all->count - 1].frame != s->at.frame
+        || all->list[all->count - 1].layer != s->at.layer)
         return NULL;
     for (uint32_t i = all->count - 1; i-- > 0;) {
         if (all->list[i].connection->number == c->number)
@@ -325,7 +340,7 @@ static struct connection *ended_by(const struct connection *c, const struct sigh
 /* Index of the end that is taken to be the client where its first segment does not tell: that with the higher port. */
 static unsigned likely_client(const struct connection *c, unsigned sender)
 {
-    return c->pair.port[sender] >= c->pair.port[!sender] ? sender : !sender;
+    return pair_port(&c->pair, sender) >= pair_port(&c->pair, !sender) ? sender : !sender;
 }
 
 /* Which end is local: decided once, and again where the client may be another. */
@@ -333,7 +348,7 @@ static void decide_local(struct connection *c, const struct sighting *s, unsigne
 {
     enum local_by by;
     const struct local_question question = {
-        .pair = &c->pair, .sender = s->sender, .client = client, .direction = (enum direction)s->direction,
+        .pair = &c->pair, .sender = s->at.sender, .client = client, .direction = (enum direction)s->at.direction,
         .knows_client = (s->seg.flags & TCP_SYN) != 0,
     };
 
@@ -349,7 +364,8 @@ static void move(struct connection *c, struct sighting *s)
     struct tcpfsm_outcome out;
 
     s->seg.time_us = sighting_time_us(s);
-    tcpfsm_segment(m, s->sender, likely_client(c, s->sender), &s->seg, (int64_t)connection_time_wait_s * 1000000, &out);
+    tcpfsm_segment(m, s->at.sender, likely_client(c, s->at.sender), &s->seg,
+                   (int64_t)connection_time_wait_s * 1000000, &out);
     if (first || out.opened || out.tries_on)
         decide_local(c, s, m->client);
     log_changes(c, m, s, &out);
@@ -375,28 +391,66 @@ static void catch_up(struct connection *c)
 static bool goes_on(struct connection *c, struct sighting *s)
 {
     s->seg.time_us = sighting_time_us(s);
-    return tcpfsm_in_order(machine_at_work(&c->history, &c->place), s->sender, &s->seg);
+    return tcpfsm_in_order(machine_at_work(&c->history, &c->place), s->at.sender, &s->seg);
 }
 
-void connection_segment(struct connection *c, const packet_info *pinfo, struct sighting *s)
+/* The occasion of a segment of the connection, direction included. */
+static inline struct occasion occasion_of(const struct connection *c, const packet_info *pinfo, struct header h,
+                                          unsigned sender)
 {
-    const bool followed = c->history.count > 0, first = !followed && c->waiting == 0;
+    struct occasion at = segment_occasion(pinfo, sender);
 
-    file.latest_ns = s->time_ns;
-    if (first || (s->seg.flags & TCP_SYN))
-        s->direction = (uint8_t)local_direction(pinfo);
-    if (followed ? goes_on(c, s) : waiting_add(&c->history, &c->waiting, s))
+    if ((h.octets[HEADER_FLAGS] & TCP_SYN) || (c->history.count == 0 && c->waiting.now == 0))
+        at.direction = (uint8_t)local_direction(pinfo);
+    return at;
+}
+
+/* Has the segment wait, if it can. */
+static G_NO_INLINE bool waits(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
+{
+    return waiting_add(&c->history, &c->waiting, h, occasion_of(c, pinfo, h, sender));
+}
+
+/* Follows a segment that does not wait at once. */
+static G_NO_INLINE void follow(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
+{
+    if (c->history.count == 0 && waits(c, pinfo, h, sender))
+        return;
+    struct sighting s = { .seg = header_read(h), .at = occasion_of(c, pinfo, h, sender) };
+    if (c->history.count > 0 && goes_on(c, &s))
         return;
     catch_up(c);
-    move(c, s);
+    move(c, &s);
 }
 
-bool connection_view(struct connection *c, const struct sighting *s, struct connection_view *view)
+/* Short enough to do without a stack, if what is rare is not made part of it: hence G_NO_INLINE, here and above. */
+G_NO_INLINE void connection_segment(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
+{
+    const struct occasion at = segment_occasion(pinfo, sender);
+
+    file.latest_ns = at.time_ns;
+    if (!waiting_add_at_once(&c->history, &c->waiting, h, at)) /* of a connection that is followed none waits */
+        follow(c, pinfo, h, sender);
+}
+
+bool connection_takes(const packet_info *pinfo, struct header h)
+{
+    if (may_begin_stream(h))
+        return false;
+    const struct pair_found found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
+    struct connection *c = latest_of(found);
+    if (!stays(c))
+        return false;
+    connection_segment(c, pinfo, h, found.sender);
+    return true;
+}
+
+bool connection_view(struct connection *c, const packet_info *pinfo, unsigned sender, struct connection_view *view)
 {
     catch_up(c);
-    if (!history_find(&c->history, s->frame, s->layer, &view->shown))
+    if (!history_find(&c->history, pinfo->num, pinfo->curr_layer_num, &view->shown))
         return false;
-    view->src = s->sender;
+    view->src = sender;
     view->pair = c->number;
     view->local = local_endpoint == LOCAL_SENDER ? view->src : view->shown.local;
     return true;

@@ -22,11 +22,13 @@ struct connection;
 
 /* A segment before the TCP dissector has seen it. Valid until it has been annotated. */
 struct connection_arrival {
-    struct pair_key key;
+    struct connection *connection; /* its own; NULL: known only once the TCP dissector has had the segment */
     struct connection *latest; /* the pair's, so far; NULL: none */
     struct connection *before; /* the one that a new one would follow; NULL: none */
     uint32_t streams;          /* first pass: streams that the TCP dissector had begun */
     uint32_t accounted;        /* first pass: those of them that are known here */
+    uint32_t sender;           /* index of the end that sent it */
+    uint32_t hash;             /* for pair_add(), if there is no latest */
 };
 
 /* The states on one segment, by the roles that are shown. Valid for the call's caller only. */
@@ -40,28 +42,35 @@ struct connection_view {
 /* To be called when a capture file is opened. */
 void connection_forget_all(void);
 
-/*
- * To be called before the TCP dissector, once for each segment.
- *  pinfo  with the segment's own addresses
- *  s      the segment; its sender is set here
- * Returns its connection; or NULL where that is known only once the TCP dissector has had the segment.
- */
-struct connection *connection_arrives(struct connection_arrival *arrival, packet_info *pinfo,
-                                      const struct segment_ports *ports, struct sighting *s);
+/* To be called before all else, on the first pass, once for each segment. */
+void connection_count_streams(void);
 
 /*
- * To be called after it where connection_arrives() returned NULL, whatever it did. Returns the segment's
- * connection, or NULL: it has none.
- *  pinfo  with the segment's own addresses and ports
- *  s      the segment; NULL: the TCP dissector refused it
+ * To be called before the TCP dissector, once for each segment; or connection_takes().
+ *  pinfo  with the segment's own addresses
  */
-struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, struct sighting *s);
+struct connection_arrival connection_arrives(packet_info *pinfo, struct header h);
+
+/*
+ * To be called after it where the connection was not known before, whatever that dissector did. Returns the segment's
+ * connection, or NULL: it has none. May find that the segment is another end's than thought.
+ *  pinfo    with the segment's own addresses and ports
+ *  refused  by the TCP dissector
+ */
+struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, struct header h,
+                                         bool refused);
 
 /* On the first pass, for each segment in order: the connection is followed, if perhaps only once somebody looks. */
-void connection_segment(struct connection *c, const packet_info *pinfo, struct sighting *s);
+void connection_segment(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender);
+
+/*
+ * On the first pass, before the TCP dissector, for a segment at which nobody looks: if its connection is known by then,
+ * it is followed. Returns false, and does nothing, if it is not: then go on with connection_arrives().
+ */
+bool connection_takes(const packet_info *pinfo, struct header h);
 
 /* On every pass, in any order: what is shown on a segment. Returns false if nothing is known of it. */
-bool connection_view(struct connection *c, const struct sighting *s, struct connection_view *view);
+bool connection_view(struct connection *c, const packet_info *pinfo, unsigned sender, struct connection_view *view);
 
 /*
  * Where the log of a connection goes on: the TCP dissector may have begun another stream for the same pair since.

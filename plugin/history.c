@@ -69,18 +69,18 @@ struct ends {
     uint32_t since[2];
 };
 
-static void append(struct history *h, const struct sighting *s, const struct ends *ends, bool opened,
+static void append(struct history *h, const struct occasion *at, const struct ends *ends, bool opened,
                    unsigned end, uint8_t event)
 {
     h->entry[h->count++] = (struct history_entry){
-        .time_ns = s->time_ns, .frame = s->frame, .layer = s->layer, .facts = h->facts,
+        .time_ns = at->time_ns, .frame = at->frame, .layer = at->layer, .facts = h->facts,
         .since0 = ends->since[0] & HISTORY_UNSEEN, .since1 = ends->since[1] & HISTORY_UNSEEN,
         .state0 = ends->state[0] & 0xf, .state1 = ends->state[1] & 0xf,
         .event = event & 0x1f, .end = end & 1, .opened = opened,
     };
 }
 
-void history_append(struct history *h, const struct sighting *s, const struct tcpfsm_outcome *out)
+void history_append(struct history *h, const struct occasion *at, const struct tcpfsm_outcome *out)
 {
     const uint32_t before = h->count;
 
@@ -95,18 +95,18 @@ void history_append(struct history *h, const struct sighting *s, const struct tc
         .since = { since_before(h, before, 0), since_before(h, before, 1) },
     };
     for (unsigned i = 0; i < 2; i++) {
-        const unsigned end = s->sender ^ i;
+        const unsigned end = at->sender ^ i;
         const struct tcpfsm_change *change = &out->end[end];
         for (unsigned n = 0; n < change->count; n++) {
             ends.state[end] = change->state[n];
             ends.since[end] = h->count < HISTORY_UNSEEN ? h->count : HISTORY_UNSEEN;
             if (change->event[n] >= TCP_EV_SYN_REPEATED) /* the first of those that correct */
                 find_restored(h, end, change->state[n], &ends.since[end]);
-            append(h, s, &ends, out->opened, end, change->event[n]);
+            append(h, at, &ends, out->opened, end, change->event[n]);
         }
     }
     if (h->count == before)
-        append(h, s, &ends, out->opened, 0, TCP_EV_NONE);
+        append(h, at, &ends, out->opened, 0, TCP_EV_NONE);
 }
 
 void history_inherit(struct history *h, const struct history *old)

@@ -62,9 +62,9 @@ static inline uint32_t history_entries_of(const struct tcpfsm_outcome *out)
 
 /*
  * Writes down what a segment did, if that is any news. They come in order of frame and layer; h must have room for
- * history_entries_of(out) more entries. Of the segment, time_ns, frame, layer and sender are looked at.
+ * history_entries_of(out) more entries.
  */
-void history_append(struct history *h, const struct sighting *s, const struct tcpfsm_outcome *out);
+void history_append(struct history *h, const struct occasion *at, const struct tcpfsm_outcome *out);
 
 /*
  * Begins the empty history of a connection that takes over the ends' last states from an older one

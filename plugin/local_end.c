@@ -150,7 +150,7 @@ unsigned local_end(const struct local_question *q, enum local_by *by)
     }
     if (q->knows_client)
         *by = LOCAL_BY_INITIATOR;
-    else if (pair->port[0] != pair->port[1])
+    else if (pair_port(pair, 0) != pair_port(pair, 1))
         *by = LOCAL_BY_HIGHER_PORT;
     else
         *by = LOCAL_BY_FIRST_SENDER;

@@ -28,7 +28,7 @@ static ws_bool info_column; /* a preference: transitions go to the Info column t
 
 /* ------------------------------------------------------------------ the hook */
 
-/* What pinfo says of a segment. Kept from before the payload is dissected: a tunnel over TCP overwrites it. */
+/* What pinfo says of a segment's ends. Kept from before the payload is dissected: a tunnel over TCP overwrites it. */
 struct endpoints {
     address src, dst;
     uint32_t srcport, destport;
@@ -59,28 +59,29 @@ static bool has_endpoints(const packet_info *pinfo, const struct endpoints *e)
 
 /* One segment between its arrival from IP and its annotation. */
 struct hooked {
-    struct sighting sighting;
-    struct segment_ports ports;
-    struct endpoints endpoints;    /* of the segment */
+    struct header header;
+    struct endpoints endpoints; /* of the segment */
+    uint8_t layer;              /* the segment's, as pinfo tells it before TCP and the payload count theirs */
+    bool looked_at;             /* somebody would see an annotation */
     struct connection_arrival arrival;
-    struct connection *connection; /* NULL: not known before TCP has had the segment */
-    bool looked_at;                /* somebody would see an annotation */
 };
 
-static void tell_listeners(packet_info *pinfo, const struct hooked *h, const struct connection_view *view)
+static void tell_listeners(packet_info *pinfo, const struct tcpfsm_segment *seg, const struct connection_view *view)
 {
     struct tcpstate_tap *said = wmem_new(pinfo->pool, struct tcpstate_tap);
 
     *said = (struct tcpstate_tap){
-        .view = *view, .seg = h->sighting.seg, .src = pinfo->src, .dst = pinfo->dst,
+        .view = *view, .seg = *seg, .src = pinfo->src, .dst = pinfo->dst,
         .srcport = (uint16_t)pinfo->srcport, .destport = (uint16_t)pinfo->destport,
     };
     tap_queue_packet(tap_tcpstate, pinfo, said);
 }
 
 /* Whether anybody would see an annotation. */
-static bool somebody_looks(proto_tree *tree)
+static inline bool somebody_looks(proto_tree *tree)
 {
+    if (!tree && !info_column && !tap_listeners_require_dissection()) /* most often; what follows takes calls */
+        return false;
     return have_tap_listener(tap_tcpstate) || info_column || annotation_is_wanted(tree);
 }
 
@@ -88,37 +89,50 @@ static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const 
 {
     struct connection_view view;
 
-    if (!connection_view(h->connection, &h->sighting, &view))
+    if (!connection_view(h->arrival.connection, pinfo, h->arrival.sender, &view))
         return;
+    const struct tcpfsm_segment seg = header_read(h->header);
     if (annotation_is_wanted(tree))
-        annotation_add(tree, tvb, pinfo, &view, &h->sighting.seg);
+        annotation_add(tree, tvb, pinfo, &view, &seg);
     if (info_column && pinfo->cinfo && col_get_writable(pinfo->cinfo, COL_INFO))
         annotation_info_column(pinfo, &view);
     if (have_tap_listener(tap_tcpstate))
-        tell_listeners(pinfo, h, &view);
+        tell_listeners(pinfo, &seg, &view);
 }
 
 static void follow(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
 {
-    if (!h->connection) {
-        h->connection = connection_of_segment(&h->arrival, pinfo, refused ? NULL : &h->sighting);
-        if (h->connection && !pinfo->fd->visited)
-            connection_segment(h->connection, pinfo, &h->sighting);
+    struct connection_arrival *a = &h->arrival;
+
+    if (!a->connection) {
+        a->connection = connection_of_segment(a, pinfo, h->header, refused);
+        if (a->connection && !pinfo->fd->visited)
+            connection_segment(a->connection, pinfo, h->header, a->sender);
     }
-    if (h->connection && h->looked_at)
+    if (a->connection && h->looked_at)
         annotate(tvb, pinfo, tree, h);
+}
+
+/* With pinfo as it was before the TCP dissector had it. */
+static void follow_as_before(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
+{
+    const uint8_t inner = pinfo->curr_layer_num;
+
+    pinfo->curr_layer_num = h->layer;
+    follow(tvb, pinfo, tree, h, refused);
+    pinfo->curr_layer_num = inner;
 }
 
 /* The TCP dissector is done with the segment, or has refused it. */
 static void conclude(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
 {
     if (has_endpoints(pinfo, &h->endpoints)) {
-        follow(tvb, pinfo, tree, h, refused);
+        follow_as_before(tvb, pinfo, tree, h, refused);
         return;
     }
     const struct endpoints inner = endpoints_of(pinfo);
     set_endpoints(pinfo, &h->endpoints);
-    follow(tvb, pinfo, tree, h, refused);
+    follow_as_before(tvb, pinfo, tree, h, refused);
     set_endpoints(pinfo, &inner);
 }
 
@@ -127,9 +141,6 @@ static int dissect_and_conclude(tvbuff_t *tvb, packet_info *pinfo, proto_tree *t
 {
     volatile int dissected = 1; /* stays so where TCP throws, on a truncated packet: annotated all the same */
 
-    h->endpoints = endpoints_of(pinfo);
-    h->endpoints.srcport = h->ports.src;
-    h->endpoints.destport = h->ports.dst;
     TRY {
         dissected = call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
     }
@@ -140,23 +151,38 @@ static int dissect_and_conclude(tvbuff_t *tvb, packet_info *pinfo, proto_tree *t
     return dissected;
 }
 
+/* Follows a segment, and annotates it if somebody looks. */
+static G_NO_INLINE int dissect_and_follow(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data,
+                                          struct header header, bool looked_at)
+{
+    if (!proto_is_protocol_enabled(protocol)) /* the user has switched it off: then no connection is known either */
+        return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
+
+    struct hooked h = {
+        .header = header, .endpoints = endpoints_of(pinfo), .layer = pinfo->curr_layer_num, .looked_at = looked_at,
+        .arrival = connection_arrives(pinfo, header),
+    };
+    h.endpoints.srcport = header_number16(header.octets + HEADER_SRCPORT);
+    h.endpoints.destport = header_number16(header.octets + HEADER_DSTPORT);
+    if (h.arrival.connection && !pinfo->fd->visited)
+        connection_segment(h.arrival.connection, pinfo, header, h.arrival.sender);
+    return dissect_and_conclude(tvb, pinfo, tree, data, &h);
+}
+
 static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
-    const bool first_pass = !pinfo->fd->visited;
-    struct hooked h;
+    const bool looked_at = somebody_looks(tree);
+    struct header header;
 
-    h.looked_at = somebody_looks(tree);
-    /* Nothing to do; switched off by the user; quoted in an ICMP error, and so no segment of its own; not whole. */
-    if (!(first_pass || h.looked_at) || !proto_is_protocol_enabled(protocol) || pinfo->flags.in_error_pkt
-        || !segment_read(tvb, pinfo, &h.sighting, &h.ports))
+    if (!pinfo->fd->visited)
+        connection_count_streams();
+    else if (!looked_at)
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
-
-    h.connection = connection_arrives(&h.arrival, pinfo, &h.ports, &h.sighting);
-    if (h.connection && first_pass)
-        connection_segment(h.connection, pinfo, &h.sighting);
-    if (h.connection && !h.looked_at)
+    /* Quoted in an ICMP error, and so no segment of its own; not whole; done before TCP has it. */
+    if (pinfo->flags.in_error_pkt || !segment_find(tvb, pinfo, &header)
+        || (!looked_at && connection_takes(pinfo, header)))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
-    return dissect_and_conclude(tvb, pinfo, tree, data, &h);
+    return dissect_and_follow(tvb, pinfo, tree, data, header, looked_at);
 }
 
 /* ------------------------------------------------------------------ registration */

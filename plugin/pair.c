@@ -6,7 +6,7 @@
 #include "ws_compat.h"
 #include "pair.h"
 
-#define FIRST_BUCKETS 1024 /* a power of 2; doubled when there are more pairs */
+#define FIRST_BUCKETS 1024 /* a power of 2; four times as many when each has two pairs */
 
 static struct {
     struct pair **bucket;
@@ -30,9 +30,16 @@ static uint64_t spread(uint64_t value, unsigned by)
     return value ^ value >> 32;
 }
 
-static uint64_t hash_of_end(const uint8_t *address, uint8_t length, uint16_t port)
+/* The ports, as a segment in the other direction bears them. */
+static inline uint32_t ports_back(uint32_t ports)
 {
-    uint64_t hash = port * secret[0];
+    return ports << 16 | ports >> 16;
+}
+
+/*  port  the end's, in the lower half */
+static uint64_t hash_of_end(const uint8_t *address, uint8_t length, uint32_t port)
+{
+    uint64_t hash = (uint16_t)port * secret[0];
 
     for (unsigned at = 0; at + 4 <= length; at += 4) { /* octets beyond, of no IP address, need not count */
         uint32_t word;
@@ -48,27 +55,26 @@ static uint32_t hash_of_ends(uint64_t end, uint64_t other)
     return (uint32_t)spread(end + other, 2);
 }
 
-static const uint8_t *octets_of(const address *a)
+/* The length of both addresses: they are alike. */
+static inline uint8_t length_of(const address *src, const address *dst)
 {
-    static const uint8_t none[1];
-
-    return a->data ? (const uint8_t *)a->data : none;
+    return (uint8_t)(src->len < dst->len ? src->len : dst->len);
 }
 
-struct pair_key pair_key(const address *src, const address *dst, uint16_t srcport, uint16_t dstport)
+static uint32_t hash_of_addresses(const address *src, const address *dst, uint32_t ports)
 {
-    const struct pair_key key = {
-        .src = octets_of(src), .dst = octets_of(dst), .port = { srcport, dstport }, .port_back = { dstport, srcport },
-        .address_type = (uint8_t)src->type,
-        .address_length = (uint8_t)(src->len < dst->len ? src->len : dst->len), /* they are alike */
-    };
-    return key;
+    const uint8_t length = length_of(src, dst);
+
+    return hash_of_ends(hash_of_end((const uint8_t *)src->data, length, ports),
+                        hash_of_end((const uint8_t *)dst->data, length, ports_back(ports)));
 }
 
-static uint32_t hash_of_key(const struct pair_key *key)
+uint16_t pair_port(const struct pair *p, unsigned end)
 {
-    return hash_of_ends(hash_of_end(key->src, key->address_length, key->port[0]),
-                        hash_of_end(key->dst, key->address_length, key->port[1]));
+    uint16_t port[2];
+
+    memcpy(port, &p->ports, sizeof port);
+    return GUINT16_FROM_BE(port[end]);
 }
 
 const uint8_t *pair_address(const struct pair *p, unsigned end)
@@ -77,44 +83,73 @@ const uint8_t *pair_address(const struct pair *p, unsigned end)
                                                          : p->address.many + end * p->address_length;
 }
 
-static bool has_address(const struct pair *p, unsigned end, const uint8_t *address)
+/* Whether an end has that address, of the same kind as its own. */
+typedef bool (*has_address)(const struct pair *p, unsigned end, const address *a);
+
+static bool has_any_address(const struct pair *p, unsigned end, const address *a)
 {
-    if (p->address_length == 4) /* IPv4: no need for a call */
-        return memcmp(p->address.few[end], address, 4) == 0;
-    return memcmp(pair_address(p, end), address, p->address_length) == 0;
+    return p->address_length == 0 || memcmp(pair_address(p, end), a->data, p->address_length) == 0;
 }
 
-static bool goes_from(const struct pair *p, unsigned sender, const struct pair_key *key)
+static bool has_ipv4_address(const struct pair *p, unsigned end, const address *a)
 {
-    return p->address_type == key->address_type && p->address_length == key->address_length
-        && has_address(p, sender, key->src) && has_address(p, !sender, key->dst);
+    return memcmp(p->address.few[end], a->data, 4) == 0;
 }
 
-static inline bool is_of_key(const struct pair *p, const struct pair_key *key, unsigned *sender)
+static bool has_ipv6_address(const struct pair *p, unsigned end, const address *a)
 {
-    *sender = 0;
-    if (memcmp(p->port, key->port, sizeof p->port) == 0 && goes_from(p, 0, key))
-        return true;
-    *sender = 1;
-    return memcmp(p->port, key->port_back, sizeof p->port) == 0 && goes_from(p, 1, key);
+    return memcmp(p->address.many + 16 * end, a->data, 16) == 0;
 }
 
-struct pair *pair_find(const struct pair_key *key, unsigned *sender)
+/* Which end of the pair, if any, sent a segment with these addresses, of the pair's kind, and ports. */
+static inline struct pair_found match(struct pair *p, const address *src, const address *dst, uint32_t ports,
+                                      has_address has)
 {
-    if (table.latest && is_of_key(table.latest, key, sender))
-        return table.latest;
-    struct pair *p = table.bucket ? table.bucket[hash_of_key(key) & table.mask] : NULL;
-    while (p && !is_of_key(p, key, sender))
-        p = p->next;
-    if (p)
-        table.latest = p;
-    return p;
+    struct pair_found found = { NULL, 0, 0 };
+
+    if (p->ports == ports && has(p, 0, src) && has(p, 1, dst)) {
+        found.pair = p;
+    } else if (p->ports == ports_back(ports) && has(p, 1, src) && has(p, 0, dst)) {
+        found.pair = p;
+        found.sender = 1;
+    }
+    return found;
+}
+
+static G_NO_INLINE struct pair_found search(const address *src, const address *dst, uint32_t ports)
+{
+    const struct pair_found none = { NULL, 0, hash_of_addresses(src, dst, ports) };
+
+    for (struct pair *p = table.bucket ? table.bucket[none.hash & table.mask] : NULL; p; p = p->next) {
+        if (p->address_type != (uint8_t)src->type || p->address_length != length_of(src, dst))
+            continue;
+        const struct pair_found found = match(p, src, dst, ports, has_any_address);
+        if (found.pair) {
+            table.latest = p;
+            return found;
+        }
+    }
+    return none;
+}
+
+struct pair_found pair_find(const address *src, const address *dst, uint32_t ports)
+{
+    struct pair *latest = table.latest;
+    struct pair_found found = { NULL, 0, 0 };
+
+    if (latest && latest->address_type == (unsigned)src->type && src->type == dst->type) { /* IP: a call is saved */
+        if (src->type == AT_IPv4)
+            found = match(latest, src, dst, ports, has_ipv4_address);
+        else if (src->type == AT_IPv6)
+            found = match(latest, src, dst, ports, has_ipv6_address);
+    }
+    return found.pair ? found : search(src, dst, ports);
 }
 
 static uint32_t hash_of(const struct pair *p)
 {
-    return hash_of_ends(hash_of_end(pair_address(p, 0), p->address_length, p->port[0]),
-                        hash_of_end(pair_address(p, 1), p->address_length, p->port[1]));
+    return hash_of_ends(hash_of_end(pair_address(p, 0), p->address_length, p->ports),
+                        hash_of_end(pair_address(p, 1), p->address_length, ports_back(p->ports)));
 }
 
 static void link_in(struct pair *p, uint32_t hash)
@@ -125,13 +160,11 @@ static void link_in(struct pair *p, uint32_t hash)
     *bucket = p;
 }
 
-static void double_buckets(void)
+static void add_buckets(void)
 {
     struct pair **old = table.bucket;
-    const uint32_t before = old ? table.mask + 1 : 0, after = old ? 2 * before : FIRST_BUCKETS;
+    const uint32_t before = old ? table.mask + 1 : 0, after = old ? 4 * before : FIRST_BUCKETS;
 
-    if (!old)
-        choose_secret();
     table.bucket = wmem_alloc0_array(wmem_file_scope(), struct pair *, after);
     table.mask = after - 1;
     for (uint32_t i = 0; i < before; i++) {
@@ -143,24 +176,25 @@ static void double_buckets(void)
     wmem_free(wmem_file_scope(), old);
 }
 
-void pair_add(struct pair *pair, const struct pair_key *key)
+void pair_add(struct pair *pair, const address *src, const address *dst, uint32_t ports, uint32_t hash)
 {
-    pair->port[0] = key->port[0];
-    pair->port[1] = key->port[1];
-    pair->address_type = key->address_type;
-    pair->address_length = key->address_length;
+    const uint8_t length = length_of(src, dst), few = sizeof pair->address.few[0];
     uint8_t *octets = pair->address.few[0];
-    if (key->address_length > sizeof pair->address.few[0])
-        pair->address.many = octets = (uint8_t *)wmem_alloc(wmem_file_scope(), 2 * (size_t)key->address_length);
-    memcpy(octets, key->src, key->address_length);
-    const size_t second = octets == pair->address.few[0] ? sizeof pair->address.few[0] : key->address_length;
-    memcpy(octets + second, key->dst, key->address_length);
 
-    if (!table.bucket || table.count > table.mask)
-        double_buckets();
+    pair->ports = ports;
+    pair->address_type = (uint8_t)src->type;
+    pair->address_length = length;
+    if (length > few)
+        pair->address.many = octets = (uint8_t *)wmem_alloc(wmem_file_scope(), 2 * (size_t)length);
+    if (length > 0) {
+        memcpy(octets, src->data, length);
+        memcpy(octets + (length > few ? length : few), dst->data, length);
+    }
+    if (!table.bucket || table.count / 2 > table.mask)
+        add_buckets();
     table.count++;
     table.latest = pair;
-    link_in(pair, hash_of_key(key));
+    link_in(pair, hash);
 }
 
 void pair_replace(struct pair *pair, struct pair *old)
@@ -177,4 +211,5 @@ void pair_replace(struct pair *pair, struct pair *old)
 void pair_forget_all(void)
 {
     memset(&table, 0, sizeof table);
+    choose_secret();
 }

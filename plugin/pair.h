@@ -19,29 +19,39 @@ struct pair {
         uint8_t few[2][4];         /* of end 0 and 1, up to 4 octets each */
         const uint8_t *many;       /* longer ones, one after the other */
     } address;
-    uint16_t port[2];
+    uint32_t ports;                /* of end 0 and 1, as a segment of end 0 bears them */
     uint8_t  address_type, address_length; /* the same for both */
 };
 
-/* What is looked for: a segment's sender and receiver. Valid as long as the addresses' octets. */
-struct pair_key {
-    const uint8_t *src, *dst;
-    uint16_t port[2], port_back[2]; /* of sender and receiver, and the other way round */
-    uint8_t  address_type, address_length;
+/* The ports of a segment, both: the first four octets of its header, as they lie there. */
+static inline uint32_t pair_ports(const uint8_t *header)
+{
+    uint32_t ports;
+
+    memcpy(&ports, header, sizeof ports);
+    return ports;
+}
+
+/* Small enough to be handed on in registers. */
+struct pair_found {
+    struct pair *pair; /* NULL: it is not there */
+    uint32_t sender;   /* index of the end that is the source; 0 of a pair that is not there */
+    uint32_t hash;     /* of a pair that is not there: for pair_add() */
 };
 
-struct pair_key pair_key(const address *src, const address *dst, uint16_t srcport, uint16_t dstport);
+/* Finds the pair of a segment. */
+struct pair_found pair_find(const address *src, const address *dst, uint32_t ports);
 
-/* Finds a pair. Returns NULL if it is not there; else *sender is the index of the end that is the key's source. */
-struct pair *pair_find(const struct pair_key *key, unsigned *sender);
+/* An end's port. */
+uint16_t pair_port(const struct pair *pair, unsigned end);
 
 /* The octets of an end's address, pair->address_length of them; as long as the pair is stored. */
 const uint8_t *pair_address(const struct pair *pair, unsigned end);
 
-/* Adds a pair whose end 0 is the key's source. There must be none with that key. */
-void pair_add(struct pair *pair, const struct pair_key *key);
+/* Adds the pair of a segment, which was not found and had that hash: its end 0 is the source. */
+void pair_add(struct pair *pair, const address *src, const address *dst, uint32_t ports, uint32_t hash);
 
-/* Puts one in the place of another that was added with the same key: it takes over addresses and ports. */
+/* Puts one in the place of another that was added: it takes over addresses and ports. */
 void pair_replace(struct pair *pair, struct pair *old);
 
 /* Forgets all pairs: their memory is of the file that was closed. */

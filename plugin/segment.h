@@ -1,5 +1,5 @@
 /* segment.h
- * From a TCP header to a sighting of its segment.
+ * From a packet to the sighting of a segment in it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,18 +10,33 @@
 
 #include <epan/packet.h>
 
-struct segment_ports {
-    uint16_t src, dst;
-};
-
 /*
- * Reads the TCP header at the start of tvb. Returns false, and leaves s and ports alone, where it is no whole
- * segment: fewer than 20 octets of header captured, a header length that cannot be, a fragment.
- *  s  of which seg.time_us, sender and direction are left to the caller: 0, 0, DIRECTION_UNKNOWN
+ * Looks at the TCP header at the start of tvb, and lies within it as long as the packet is dissected. Returns false
+ * where it is no whole segment: fewer than 20 octets of header captured, a header length that cannot be, a fragment.
  */
-bool segment_read(tvbuff_t *tvb, const packet_info *pinfo, struct sighting *s, struct segment_ports *ports);
+bool segment_find(tvbuff_t *tvb, const packet_info *pinfo, struct header *h);
 
 /* A frame's time, pinfo->abs_ts, as nanoseconds since 1970; times too far off for that are brought to its ends. */
-int64_t segment_time_ns(const nstime_t *time);
+static inline int64_t segment_time_ns(const nstime_t *time)
+{
+    const int64_t second_ns = 1000000000, most_s = INT64_MAX / second_ns - 1;
+    int64_t secs = time->secs, nsecs = time->nsecs;
+
+    if (secs > most_s || secs < -most_s) {
+        secs = secs > 0 ? most_s : -most_s;
+        nsecs = 0;
+    }
+    return secs * second_ns + nsecs;
+}
+
+/* The occasion of the segment that is being dissected. Its direction is left to the caller: DIRECTION_UNKNOWN. */
+static inline struct occasion segment_occasion(const packet_info *pinfo, unsigned sender)
+{
+    const struct occasion at = {
+        .time_ns = segment_time_ns(&pinfo->abs_ts), .frame = pinfo->num, .layer = pinfo->curr_layer_num,
+        .sender = (uint8_t)sender,
+    };
+    return at;
+}
 
 #endif

@@ -5,53 +5,67 @@
  */
 #include "sighting.h"
 
-/* Flags and window scale share an octet: the flags that matter lie in bits 0 to 2 and 4. */
-enum { FLAGS = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK };
-#define WSCALE_NONE (TCPFSM_WSCALE_MAX + 1)
+#define ABOUT (HEADER_OFFSET - HEADER_SEQ) /* in what is copied */
 
 static uint8_t pack_wscale(uint8_t wscale)
 {
-    const unsigned packed = wscale == TCPFSM_NO_WSCALE ? WSCALE_NONE
-        : wscale > TCPFSM_WSCALE_MAX ? TCPFSM_WSCALE_MAX : wscale;
-
-    return (uint8_t)((packed & 1) << 3 | packed >> 1 << 5);
+    return wscale == TCPFSM_NO_WSCALE ? SIGHTING_NO_WSCALE : wscale > TCPFSM_WSCALE_MAX ? TCPFSM_WSCALE_MAX : wscale;
 }
 
-static uint8_t unpack_wscale(uint8_t flags)
+static uint8_t unpack_wscale(uint8_t packed)
 {
-    const unsigned wscale = (flags >> 3 & 1) | flags >> 5 << 1;
-
-    return wscale == WSCALE_NONE ? TCPFSM_NO_WSCALE : (uint8_t)wscale;
+    return packed == SIGHTING_NO_WSCALE ? TCPFSM_NO_WSCALE : packed;
 }
 
-void sighting_pack(const struct sighting *s, int64_t from_ns, struct sighting_packed *packed)
+/* Returns false if they do not fit. */
+static bool pack_options(struct header h, struct sighting_packed *packed)
 {
-    const struct tcpfsm_segment *seg = &s->seg;
-    const bool syn = seg->flags & TCP_SYN;
-    const uint64_t later_ns = (uint64_t)s->time_ns - (uint64_t)from_ns;
+    uint8_t *about = &packed->fixed[ABOUT];
+    struct tcpfsm_segment seg = { .wscale = TCPFSM_NO_WSCALE };
 
-    *packed = (struct sighting_packed){
-        .later_ns_low = (uint32_t)later_ns, .later_ns_high = (uint8_t)(later_ns >> 32),
-        .flags = (seg->flags & FLAGS) | (syn ? pack_wscale(seg->wscale) : 0),
-        .len_or_mss = syn ? seg->mss : (uint16_t)seg->len,
-        .frame = s->frame, .seq = seg->seq, .ack = seg->ack, .tsval = seg->tsval, .window = seg->window,
-        .layer = s->layer, .sender = s->sender & 1, .has_tsval = seg->has_tsval, .direction = s->direction & 3,
-    };
+    header_read_options(h, &seg);
+    if (seg.has_tsval) {
+        packed->tsval = seg.tsval;
+        *about |= SIGHTING_HAS_TSVAL;
+    }
+    if (h.octets[HEADER_FLAGS] & TCP_SYN) {
+        uint64_t rest;
+        memcpy(&rest, packed->rest, sizeof rest);
+        rest |= (uint64_t)seg.mss << SIGHTING_PAYLOAD; /* there is no payload, or it does not fit */
+        memcpy(packed->rest, &rest, sizeof rest);
+        *about = (uint8_t)((*about & ~(0xfu << SIGHTING_WSCALE)) | pack_wscale(seg.wscale) << SIGHTING_WSCALE);
+        return h.payload == 0 && !seg.fast_open;
+    }
+    return true;
+}
+
+bool sighting_pack(struct header h, struct occasion at, int64_t from_ns, struct sighting_packed *packed)
+{
+    return sighting_pack_plain(h, at, from_ns, packed) && (!sighting_has_options(h) || pack_options(h, packed));
 }
 
 void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, struct sighting *s)
 {
-    const bool syn = packed->flags & TCP_SYN;
-    const uint64_t later_ns = (uint64_t)packed->later_ns_high << 32 | packed->later_ns_low;
+    const uint8_t about = packed->fixed[ABOUT];
+    uint64_t rest;
 
+    memcpy(&rest, packed->rest, sizeof rest);
+    const uint64_t later_ns = rest & ((UINT64_C(1) << SIGHTING_LATER_BITS) - 1);
+    const uint16_t payload_or_mss = (uint16_t)(rest >> SIGHTING_PAYLOAD);
     *s = (struct sighting){
-        .seg = {
-            .seq = packed->seq, .ack = packed->ack, .len = syn ? 0 : packed->len_or_mss,
-            .tsval = packed->tsval, .window = packed->window, .mss = syn ? packed->len_or_mss : 0,
-            .flags = packed->flags & FLAGS, .wscale = syn ? unpack_wscale(packed->flags) : TCPFSM_NO_WSCALE,
-            .has_tsval = packed->has_tsval,
+        .seg = header_read_fixed(packed->fixed, payload_or_mss),
+        .at = {
+            .time_ns = from_ns + (int64_t)later_ns, .frame = packed->frame, .layer = (uint8_t)(rest >> SIGHTING_LAYER),
+            .sender = about & SIGHTING_SENDER, .direction = about >> SIGHTING_DIRECTION & 3,
         },
-        .time_ns = from_ns + (int64_t)later_ns, .frame = packed->frame, .layer = packed->layer,
-        .sender = packed->sender, .direction = packed->direction,
     };
+    s->seg.wscale = unpack_wscale(about >> SIGHTING_WSCALE);
+    if (about & SIGHTING_HAS_TSVAL) {
+        s->seg.has_tsval = true;
+        s->seg.tsval = packed->tsval;
+    }
+    if (s->seg.flags & TCP_SYN) {
+        s->seg.mss = payload_or_mss;
+        s->seg.len = 0;
+    }
 }

@@ -9,63 +9,54 @@
 
 #include <string.h>
 
-struct waiting {
-    int64_t from_ns; /* time of the first */
-    struct sighting_packed segment[WAITING_MAX]; /* as many as there is room for */
-};
-
-/* For how many there is room where so many wait: few sizes, so that what one connection leaves suits another. */
-static inline unsigned room_of(unsigned count)
+static uint32_t size_of(unsigned room)
 {
-    return count == 0 ? 0 : count <= 2 ? 2 : count <= 5 ? 5 : count <= 10 ? 10 : WAITING_MAX;
+    return block_size(offsetof(struct waiting, segment) + room * sizeof(struct sighting_packed));
 }
 
-static uint32_t size_of(unsigned count)
+/* Makes room for one more. Returns false if too many wait. */
+static bool grow(struct history *log, struct waiting_count *n, int64_t time_ns)
 {
-    return block_size(offsetof(struct waiting, segment) + room_of(count) * sizeof(struct sighting_packed));
-}
+    struct waiting *old = (struct waiting *)log->entry;
+    /* Few sizes, so that what one connection leaves suits another. */
+    const unsigned before = n->room, room = before < 2 ? 2 : before < 5 ? 5 : before < 10 ? 10 : before + 1;
 
-/* Makes room for one more. */
-static struct waiting *grow(struct waiting *old, unsigned count)
-{
-    struct waiting *w = (struct waiting *)block_take(size_of(count + 1));
-
-    if (count > 0) {
-        memcpy(w, old, size_of(count));
-        block_give(old, size_of(count));
-    }
-    return w;
-}
-
-bool waiting_add(struct history *log, uint8_t *count, const struct sighting *s)
-{
-    struct waiting *w = (struct waiting *)log->entry;
-    const unsigned before = *count;
-
-    if (before == WAITING_MAX || !sighting_fits(s, before ? w->from_ns : s->time_ns))
+    if (before == WAITING_MAX)
         return false;
-    if (before == room_of(before)) {
-        w = grow(w, before);
-        if (before == 0)
-            w->from_ns = s->time_ns;
-        log->entry = (struct history_entry *)w;
+    struct waiting *w = (struct waiting *)block_take(size_of(room));
+    if (before == 0) {
+        w->from_ns = time_ns;
+    } else {
+        memcpy(w, old, size_of(before));
+        block_give(old, size_of(before));
     }
-    sighting_pack(s, w->from_ns, &w->segment[before]);
-    *count = (uint8_t)(before + 1);
+    log->entry = (struct history_entry *)w;
+    n->room = (uint8_t)room;
     return true;
 }
 
-unsigned waiting_take(struct history *log, uint8_t *count, struct sighting taken[WAITING_MAX])
+bool waiting_add(struct history *log, struct waiting_count *n, struct header h, struct occasion at)
+{
+    if (n->now == n->room && !grow(log, n, at.time_ns))
+        return false;
+    struct waiting *w = (struct waiting *)log->entry;
+    if (!sighting_pack(h, at, w->from_ns, &w->segment[n->now]))
+        return false;
+    n->now++;
+    return true;
+}
+
+unsigned waiting_take(struct history *log, struct waiting_count *n, struct sighting taken[WAITING_MAX])
 {
     struct waiting *w = (struct waiting *)log->entry;
-    const unsigned taking = *count;
+    const unsigned taking = n->now;
 
-    if (taking == 0)
+    if (n->room == 0)
         return 0;
     for (unsigned i = 0; i < taking; i++)
         sighting_unpack(&w->segment[i], w->from_ns, &taken[i]);
-    block_give(w, size_of(taking));
+    block_give(w, size_of(n->room));
     log->entry = NULL;
-    *count = 0;
+    *n = (struct waiting_count){ 0, 0 };
     return taking;
 }

@@ -11,6 +11,7 @@
 #include "packing.h"
 #include "sighting.h"
 #include "stream.h"
+#include "written_header.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -137,17 +138,18 @@ static void check_packing(struct twin *t)
     CHECK(tcpfsm_pack(&t->m, again) == octets && memcmp(packed, again, octets) == 0, "%s: packed otherwise", t->name);
 }
 
-/* A segment after it has waited for its turn, if it can wait. */
+/* A segment after it has been captured, and has waited for its turn, if it can wait. */
 static struct tcpfsm_segment after_waiting(const struct tcpfsm_segment *seg)
 {
-    const struct sighting s = { .seg = *seg, .time_ns = seg->time_us * 1000 };
-    const int64_t from_ns = s.time_ns - INT64_C(7000000000);
+    const struct occasion at = { .time_ns = seg->time_us * 1000 };
+    const int64_t from_ns = at.time_ns - INT64_C(7000000000);
+    struct written_header written;
     struct sighting_packed packed;
     struct sighting again;
 
-    if (!sighting_fits(&s, from_ns))
+    write_header(&written, seg);
+    if (!sighting_pack(written_header(&written, seg->len), at, from_ns, &packed))
         return *seg;
-    sighting_pack(&s, from_ns, &packed);
     sighting_unpack(&packed, from_ns, &again);
     again.seg.time_us = sighting_time_us(&again);
     return again.seg;
@@ -293,7 +295,7 @@ static void take(struct run *r, struct twin *twins, unsigned twin_count, const s
     for (unsigned i = 0; i < twin_count; i++)
         check_twin(&twins[i], r, in, &out);
 
-    const struct sighting seen = {
+    const struct occasion seen = {
         .time_ns = in->seg.time_us * 1000, .frame = in->frame, .layer = in->layer, .sender = in->sender,
     };
     r->history.facts = (struct history_facts){

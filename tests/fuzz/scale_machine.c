@@ -45,7 +45,7 @@ static void take(struct run *r, unsigned sender, uint8_t flags, uint32_t seq, ui
     struct tcpfsm_segment seg = { .time_us = r->frame, .seq = seq, .ack = ack, .window = UINT16_MAX, .flags = flags,
                                   .wscale = TCPFSM_NO_WSCALE };
     struct tcpfsm_outcome out;
-    const struct sighting seen = { .time_ns = r->frame, .frame = ++r->frame, .sender = sender & 1 };
+    const struct occasion seen = { .time_ns = r->frame, .frame = ++r->frame, .sender = sender & 1 };
 
     tcpfsm_segment(&r->m, sender, 0, &seg, TIME_WAIT_US, &out);
     r->h.facts.confirmed0 = r->m.end[0].confirmed;

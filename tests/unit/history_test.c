@@ -47,7 +47,7 @@ static void step(struct script *s, unsigned end, uint8_t state, uint8_t event)
 
 static void write_segment(struct script *s, uint32_t frame, uint8_t layer, int64_t time_ns, unsigned confirmed)
 {
-    const struct sighting written = { .time_ns = time_ns, .frame = frame, .layer = layer };
+    const struct occasion written = { .time_ns = time_ns, .frame = frame, .layer = layer };
 
     s->h.facts.confirmed0 = confirmed & 1;
     s->h.facts.confirmed1 = confirmed >> 1 & 1;
