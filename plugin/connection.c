@@ -380,11 +380,14 @@ static void move(struct connection *c, struct sighting *s)
 /* Moves the machine by the segments that wait for it. */
 static void catch_up(struct connection *c)
 {
-    struct sighting waited[WAITING_MAX];
-    const unsigned count = waiting_take(&c->history, &c->waiting, waited);
+    struct waited waited;
 
-    for (unsigned i = 0; i < count; i++)
-        move(c, &waited[i]);
+    waiting_take(&c->history, &c->waiting, &waited);
+    for (unsigned i = 0; i < waited.count; i++) {
+        move(c, &waited.segment[i]);
+        if (waited.has_run && i + 1 == waited.run.after)
+            run_move(&waited.run, machine_at_work(&c->history, &c->place));
+    }
 }
 
 /* Whether the segment is one of those that change nothing which is shown: then the machine has moved. */

@@ -5,8 +5,6 @@
  */
 #include "tcpseq.h"
 
-#define MSS_UNKNOWN UINT16_MAX
-
 /* How often a window that was offered is to be doubled: least and most, where the scale is unknown. */
 struct scale {
     uint8_t least, most;
@@ -85,7 +83,7 @@ static void note_window(struct tcpfsm_end *e, struct tcpfsm_end *peer, const str
     const struct scale scale = scale_of(e, peer, seg);
     const uint32_t edge = seg->ack + ((uint32_t)seg->window << scale.most);
 
-    if ((uint32_t)seg->window << scale.least < (e->mss ? e->mss : MSS_UNKNOWN))
+    if (seq_holds_back(e, (uint32_t)seg->window << scale.least))
         peer->held_back = true;
     e->rcv_edge = e->has_acked ? seq_max(e->rcv_edge, edge) : edge;
 }

@@ -107,6 +107,12 @@ void seq_advance_received(struct tcpfsm_end *e, uint32_t next);
 /* The number ends the furthest data that the end holds ahead of order. */
 bool seq_is_furthest(const struct tcpfsm_end *e, uint32_t seq);
 
+/* Whether a window that the end offers is less than a segment: so its peer may hold data back, and a FIN. */
+static inline bool seq_holds_back(const struct tcpfsm_end *e, uint32_t window)
+{
+    return window < (e->mss ? e->mss : UINT16_MAX);
+}
+
 /* The number lies beyond every window that the end offered. */
 static inline bool seq_beyond_window(const struct tcpfsm_end *e, uint32_t seq)
 {

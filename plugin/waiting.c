@@ -1,5 +1,5 @@
 /* waiting.c
- * The first segments of a connection at which nobody looks.
+ * The segments of a connection at which nobody looks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,34 +9,96 @@
 
 #include <string.h>
 
-static uint32_t size_of(unsigned room)
+enum {
+    RUN_FROM = 10,   /* so many wait before a run may begin: a short connection has none */
+    RUN_LEAST = 3,   /* a shorter one would not be worth its room */
+    CLOSE = 4,       /* segments that wait after a run, most likely */
+};
+
+static size_t run_size(const struct waiting_count *n)
 {
-    return block_size(offsetof(struct waiting, segment) + room * sizeof(struct sighting_packed));
+    return n->has_run ? sizeof(struct run) : 0;
 }
 
-/* Makes room for one more. Returns false if too many wait. */
-static bool grow(struct history *log, struct waiting_count *n, int64_t time_ns)
+static uint32_t size_of(const struct waiting_count *n)
 {
-    struct waiting *old = (struct waiting *)log->entry;
-    /* Few sizes, so that what one connection leaves suits another. */
-    const unsigned before = n->room, room = before < 2 ? 2 : before < 5 ? 5 : before < 10 ? 10 : before + 1;
+    return block_size(run_size(n) + offsetof(struct waiting, segment) + n->room * sizeof(struct sighting_packed));
+}
 
-    if (before == WAITING_MAX)
-        return false;
-    struct waiting *w = (struct waiting *)block_take(size_of(room));
-    if (before == 0) {
-        w->from_ns = time_ns;
-    } else {
-        memcpy(w, old, size_of(before));
-        block_give(old, size_of(before));
+static struct waiting *take(const struct waiting_count *n)
+{
+    return (struct waiting *)(void *)((char *)block_take(size_of(n)) + run_size(n));
+}
+
+static void give(struct waiting *w, const struct waiting_count *n)
+{
+    block_give((char *)w - run_size(n), size_of(n));
+}
+
+/* What waits moves to where there is other room. */
+static void move_to(struct history *log, struct waiting_count *n, const struct waiting_count *other)
+{
+    struct waiting *old = (struct waiting *)log->entry, *w = take(other);
+
+    if (n->room > 0) {
+        w->from_ns = old->from_ns;
+        memcpy(w->segment, old->segment, n->now * sizeof *w->segment);
+        if (n->has_run)
+            *waiting_run(w) = *waiting_run(old);
+        give(old, n);
     }
     log->entry = (struct history_entry *)w;
-    n->room = (uint8_t)room;
+    *n = *other;
+}
+
+/* A run takes the place of those in it. */
+static bool begin_run(struct history *log, struct waiting_count *n)
+{
+    struct waiting *w = (struct waiting *)log->entry;
+    struct run run;
+    const unsigned taken = run_begin(&run, w->segment, n->now, w->from_ns);
+
+    if (taken < run.after + (unsigned)RUN_LEAST)
+        return false;
+    const unsigned after_it = n->now - taken, now = run.after + after_it, room = after_it > 0 ? run.after + 0u + CLOSE : now;
+    memmove(&w->segment[run.after], &w->segment[taken], after_it * sizeof *w->segment);
+    const struct waiting_count fewer = {
+        .now = (uint8_t)now, .room = room & 0x7f, .has_run = true,
+    };
+    n->now = fewer.now;
+    move_to(log, n, &fewer);
+    *waiting_run((struct waiting *)log->entry) = run;
+    return true;
+}
+
+/* For how many there is to be room next. Few sizes, so that what one connection leaves suits another. */
+static unsigned next_room(const struct waiting *w, const struct waiting_count *n)
+{
+    if (n->has_run && n->now == waiting_run(w)->after)
+        return n->now + 0u + CLOSE;
+    return n->room < 2 ? 2 : n->room < 5 ? 5 : n->room < RUN_FROM ? RUN_FROM : n->room + 1u;
+}
+
+/* Makes room for one more: there is none. Returns false if too many wait. */
+static bool grow(struct history *log, struct waiting_count *n, int64_t time_ns)
+{
+    const unsigned room = next_room((const struct waiting *)log->entry, n);
+    const struct waiting_count more = { .now = n->now, .room = room & 0x7f, .has_run = n->has_run };
+    const bool is_first = n->room == 0;
+
+    if (room > WAITING_MAX)
+        return false;
+    move_to(log, n, &more);
+    if (is_first)
+        ((struct waiting *)log->entry)->from_ns = time_ns;
     return true;
 }
 
 bool waiting_add(struct history *log, struct waiting_count *n, struct header h, struct occasion at)
 {
+    if (n->now == RUN_FROM && !n->has_run && begin_run(log, n)
+        && waiting_add_to_run((struct waiting *)log->entry, n, h, at))
+        return true;
     if (n->now == n->room && !grow(log, n, at.time_ns))
         return false;
     struct waiting *w = (struct waiting *)log->entry;
@@ -46,17 +108,19 @@ bool waiting_add(struct history *log, struct waiting_count *n, struct header h, 
     return true;
 }
 
-unsigned waiting_take(struct history *log, struct waiting_count *n, struct sighting taken[WAITING_MAX])
+void waiting_take(struct history *log, struct waiting_count *n, struct waited *taken)
 {
     struct waiting *w = (struct waiting *)log->entry;
-    const unsigned taking = n->now;
 
+    taken->count = n->now;
+    taken->has_run = n->has_run;
     if (n->room == 0)
-        return 0;
-    for (unsigned i = 0; i < taking; i++)
-        sighting_unpack(&w->segment[i], w->from_ns, &taken[i]);
-    block_give(w, size_of(n->room));
+        return;
+    for (unsigned i = 0; i < n->now; i++)
+        sighting_unpack(&w->segment[i], w->from_ns, &taken->segment[i]);
+    if (n->has_run)
+        taken->run = *waiting_run(w);
+    give(w, n);
     log->entry = NULL;
-    *n = (struct waiting_count){ 0, 0 };
-    return taking;
+    *n = (struct waiting_count){ .now = 0 };
 }

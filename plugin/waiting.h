@@ -1,6 +1,7 @@
 /* waiting.h
- * The first segments of a connection at which nobody looks, as of most connections nobody ever does: they wait, a few
- * octets each, and the machine moves once somebody looks, or too many wait. What it then shows is the same.
+ * The segments of a connection at which nobody looks, as of most connections nobody ever does: the first ones wait, a
+ * few octets each, those in order after them become one run, and then a few more wait, such as those of the close. The
+ * machine moves once somebody looks, or too many wait. What it then shows is the same.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,9 +9,11 @@
 #define WAITING_H
 
 #include "history.h"
-#include "sighting.h"
+#include "run.h"
 
-/* So many segments of a connection wait at most: a short one fits. */
+#include <stddef.h>
+
+/* So many segments of a connection wait at most, besides those of the run. */
 #define WAITING_MAX 12
 
 struct waiting {
@@ -20,7 +23,9 @@ struct waiting {
 
 /* How many segments of a connection wait, and for how many there is room. Fill with zeros. */
 struct waiting_count {
-    uint8_t now, room;
+    uint8_t now;
+    uint8_t room : 7;
+    uint8_t has_run : 1; /* there is a struct run before the struct waiting, in one block */
 };
 
 /*
@@ -31,6 +36,19 @@ struct waiting_count {
  */
 bool waiting_add(struct history *log, struct waiting_count *n, struct header h, struct occasion at);
 
+/* The run of those that have one. */
+static inline struct run *waiting_run(const struct waiting *w)
+{
+    return (struct run *)((uintptr_t)w - sizeof(struct run));
+}
+
+/* The same for a segment that goes on in the run: nothing came after it so far. */
+static inline bool waiting_add_to_run(struct waiting *w, const struct waiting_count *n, struct header h,
+                                      struct occasion at)
+{
+    return n->has_run && n->now == waiting_run(w)->after && run_take_header(waiting_run(w), h, at);
+}
+
 /* The same for most segments, at once. Returns false, and does nothing, for others, and where there is no room. */
 static inline bool waiting_add_at_once(struct history *log, struct waiting_count *n, struct header h,
                                        struct occasion at)
@@ -38,13 +56,23 @@ static inline bool waiting_add_at_once(struct history *log, struct waiting_count
     struct waiting *w = (struct waiting *)log->entry;
     const size_t next = n->now;
 
-    if (next == n->room || sighting_has_options(h) || !sighting_pack_plain(h, at, w->from_ns, &w->segment[next]))
+    if (next == n->room) /* as long as a run goes on there is none to spare */
+        return waiting_add_to_run(w, n, h, at);
+    if (sighting_has_options(h) || !sighting_pack_plain(h, at, w->from_ns, &w->segment[next]))
         return false;
     n->now = (uint8_t)(next + 1);
     return true;
 }
 
-/* Takes the segments that wait, in order. Returns how many. Then the log is as it was. */
-unsigned waiting_take(struct history *log, struct waiting_count *n, struct sighting taken[WAITING_MAX]);
+/* What has waited, in order. */
+struct waited {
+    struct sighting segment[WAITING_MAX];
+    unsigned count;
+    bool has_run;
+    struct run run; /* if there is one: after run.after segments */
+};
+
+/* Takes what waits. Then the log is as it was. */
+void waiting_take(struct history *log, struct waiting_count *n, struct waited *taken);
 
 #endif

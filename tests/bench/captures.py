@@ -68,18 +68,21 @@ def _ends(number, version=4, stamped=False):
     return (End(client, server, port, SERVER_PORT, stamped), End(server, client, SERVER_PORT, port, stamped))
 
 
-def connection(number, version=4, stamped=False):
-    """The ten frames of a connection from SYN to TIME_WAIT: a request, a response, a close."""
+def connection(number, version=4, stamped=False, exchanges=1):
+    """The frames of a connection from SYN to TIME_WAIT: requests and their responses, a close. Ten, and three more for
+    each further exchange."""
     client, server = _ends(number, version, stamped)
     c, s = ISS_CLIENT + 7 * number, ISS_SERVER + 7 * number
     yield client.frame(c, 0, SYN)
     yield server.frame(s, c + 1, SYN | ACK)
     yield client.frame(c + 1, s + 1, ACK)
-    yield client.frame(c + 1, s + 1, PSH | ACK, REQUEST)
-    c += 1 + REQUEST
-    yield server.frame(s + 1, c, PSH | ACK, RESPONSE)
-    s += 1 + RESPONSE
-    yield client.frame(c, s, ACK)
+    c, s = c + 1, s + 1
+    for _ in range(exchanges):
+        yield client.frame(c, s, PSH | ACK, REQUEST)
+        c += REQUEST
+        yield server.frame(s, c, PSH | ACK, RESPONSE)
+        s += RESPONSE
+        yield client.frame(c, s, ACK)
     yield client.frame(c, s, FIN | ACK)
     yield server.frame(s, c + 1, ACK)
     yield server.frame(s, c + 1, FIN | ACK)
@@ -126,6 +129,15 @@ def ipv6():
         yield from connection(number, version=6)
 
 
+EXCHANGES = 9
+
+
+def exchanges():
+    """Connections of ten to 34 frames, one after the other."""
+    for number in itertools.count():
+        yield from connection(number, exchanges=1 + number % EXCHANGES)
+
+
 def long():
     """Four long transfers at once."""
     return _in_turn(download(number) for number in range(4))
@@ -156,13 +168,14 @@ def midstream():
     return _in_turn(download(number, opened=False) for number in range(500))
 
 
-KINDS = {kind.__name__: kind for kind in (short, stamped, long, interleaved, ipv6, scan, midstream)}
+KINDS = {kind.__name__: kind for kind in (short, stamped, exchanges, long, interleaved, ipv6, scan, midstream)}
 
 # How many connections the first so many frames of a kind belong to.
 CONNECTIONS = {
     "short": lambda packets: -(-packets // 10),
     "stamped": lambda packets: -(-packets // 10),
     "ipv6": lambda packets: -(-packets // 10),
+    "exchanges": lambda packets: -(-packets // (7 + 3 * (EXCHANGES + 1) // 2)),
     "long": lambda packets: min(packets, 4),
     "interleaved": lambda packets: INTERLEAVED * (-(-packets // (10 * INTERLEAVED))),
     "scan": lambda packets: -(-packets * 2 // 3),

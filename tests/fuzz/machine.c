@@ -5,13 +5,12 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "closer.h"
+#include "deferred.h"
 #include "fuzz.h"
 #include "history.h"
 #include "legal.h"
 #include "packing.h"
-#include "sighting.h"
 #include "stream.h"
-#include "written_header.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -29,8 +28,8 @@ struct seen {
     struct tcpfsm_outcome out;
 };
 
-/* The connection of one conversation, as connection.c keeps it. */
-struct run {
+/* One conversation, as connection.c keeps it. */
+struct conversation {
     struct tcpfsm m;
     struct history history;
     uint32_t room; /* entries of the history */
@@ -39,6 +38,7 @@ struct run {
     struct legal_end proof[2];
     struct seen seen[SEGMENTS_MAX];
     unsigned count;
+    struct deferred deferred;
     uint64_t random; /* for the order of look-ups; not of time */
 };
 
@@ -53,7 +53,7 @@ struct twin {
     struct tcpfsm m;
 };
 
-static void make_room(struct run *r, uint32_t entries)
+static void make_room(struct conversation *r, uint32_t entries)
 {
     struct history *h = &r->history;
 
@@ -82,7 +82,7 @@ static void check_steps(const struct tcpfsm_change *change, uint8_t before, uint
 }
 
 /* Newly confirmed: the segment must be one that such a state sends. */
-static void check_proof(const struct run *r, const struct tcpfsm_end *before, unsigned sender,
+static void check_proof(const struct conversation *r, const struct tcpfsm_end *before, unsigned sender,
                         const struct tcpfsm_segment *seg)
 {
     const struct tcpfsm_end *s = &r->m.end[sender], *p = &r->m.end[!sender];
@@ -96,7 +96,7 @@ static void check_proof(const struct run *r, const struct tcpfsm_end *before, un
           seg->flags, s->state);
 }
 
-static void check_closer(const struct run *r)
+static void check_closer(const struct conversation *r)
 {
     switch ((enum tcp_closer)r->closed_by) {
     case TCP_CLOSER_NONE:
@@ -155,7 +155,7 @@ static struct tcpfsm_segment after_waiting(const struct tcpfsm_segment *seg)
     return again.seg;
 }
 
-static void check_twin(struct twin *t, const struct run *r, const struct stream_segment *in,
+static void check_twin(struct twin *t, const struct conversation *r, const struct stream_segment *in,
                        const struct tcpfsm_outcome *expected)
 {
     const unsigned sender = in->sender ^ t->swapped;
@@ -181,14 +181,14 @@ static void check_twin(struct twin *t, const struct run *r, const struct stream_
 
 /* ------------------------------------------------------------------ look-ups */
 
-static uint64_t next_random(struct run *r)
+static uint64_t next_random(struct conversation *r)
 {
     r->random = r->random * 6364136223846793005u + 1442695040888963407u;
     return r->random >> 33;
 }
 
 /* What is shown on a segment is what was seen when it came; `moved`: the segment is one of the history's own. */
-static void check_view(const struct run *r, const struct seen *s, uint32_t frame, uint8_t layer, bool moved)
+static void check_view(const struct conversation *r, const struct seen *s, uint32_t frame, uint8_t layer, bool moved)
 {
     struct history_view v;
     uint32_t steps = 0;
@@ -224,7 +224,7 @@ static void check_view(const struct run *r, const struct seen *s, uint32_t frame
           frame);
 }
 
-static void check_lookups(struct run *r)
+static void check_lookups(struct conversation *r)
 {
     if (r->count == 0)
         return;
@@ -237,7 +237,7 @@ static void check_lookups(struct run *r)
     check_view(r, last, UINT32_MAX, UINT8_MAX, false);
 }
 
-/* ------------------------------------------------------------------ a run */
+/* ------------------------------------------------------------------ a conversation */
 
 static bool received_syn(const struct tcpfsm_change *change)
 {
@@ -249,7 +249,7 @@ static bool received_syn(const struct tcpfsm_change *change)
 }
 
 /* What is fast for a segment in order does what the machine would have done with it. */
-static void check_in_order(const struct run *r, const struct tcpfsm *before, uint8_t closed_before,
+static void check_in_order(const struct conversation *r, const struct tcpfsm *before, uint8_t closed_before,
                             const struct stream_segment *in, const struct tcpfsm_outcome *out)
 {
     struct tcpfsm quick = *before;
@@ -265,7 +265,38 @@ static void check_in_order(const struct run *r, const struct tcpfsm *before, uin
     }
 }
 
-static void take(struct run *r, struct twin *twins, unsigned twin_count, const struct stream_segment *in)
+/* The machine without what counts for nothing: a header that was written has it otherwise. */
+static size_t pack_plain(struct tcpfsm m, uint8_t packed[TCPFSM_PACKED_MAX])
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct tcpfsm_end *e = &m.end[i];
+        if (!e->has_ctl_tsval)
+            e->ctl_tsval = 0;
+        if (e->wscale > TCPFSM_WSCALE_MAX && e->wscale != TCPFSM_NO_WSCALE)
+            e->wscale = TCPFSM_WSCALE_MAX;
+    }
+    return tcpfsm_pack(&m, packed);
+}
+
+/* Where nobody has looked so far, the machine will be the same, and what went into a run shows nothing new. */
+static void check_deferred(struct conversation *r, const struct tcpfsm *before, uint8_t closed_before,
+                           const struct stream_segment *in, const struct tcpfsm_outcome *out)
+{
+    const bool is_news = out->opened || out->end[0].count > 0 || out->end[1].count > 0 || r->closed_by != closed_before
+        || r->m.end[0].confirmed != before->end[0].confirmed || r->m.end[1].confirmed != before->end[1].confirmed
+        || r->m.client != before->client || r->m.midstream != before->midstream;
+    struct tcpfsm deferred;
+    uint8_t packed[2][TCPFSM_PACKED_MAX];
+
+    CHECK(deferred_take(&r->deferred, in->sender, &in->seg, is_news), "in a run, but it shows");
+    if (next_random(r) % 4 != 0 || !deferred_machine(&r->deferred, &deferred, TIME_WAIT_US))
+        return;
+    const size_t octets = pack_plain(r->m, packed[0]);
+    CHECK(pack_plain(deferred, packed[1]) == octets && memcmp(packed[0], packed[1], octets) == 0,
+          "deferred, the machine is another");
+}
+
+static void take(struct conversation *r, struct twin *twins, unsigned twin_count, const struct stream_segment *in)
 {
     const struct tcpfsm machine_before = r->m;
     const struct tcpfsm_end *before = machine_before.end;
@@ -292,6 +323,7 @@ static void take(struct run *r, struct twin *twins, unsigned twin_count, const s
         r->proof[!in->sender].surely_from = r->proof[!in->sender].fins;
     check_closer(r);
     check_in_order(r, &machine_before, closed_before, in, &out);
+    check_deferred(r, &machine_before, closed_before, in, &out);
     for (unsigned i = 0; i < twin_count; i++)
         check_twin(&twins[i], r, in, &out);
 
@@ -314,7 +346,7 @@ static void take(struct run *r, struct twin *twins, unsigned twin_count, const s
 }
 
 /* The machine goes on, in a conversation and a history of its own, as connection.c does it. */
-static void begin_stream(struct run *r)
+static void begin_stream(struct conversation *r)
 {
     const struct history old = r->history;
 
@@ -329,7 +361,7 @@ static void begin_stream(struct run *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct run r; /* too large for the stack */
+    static struct conversation r; /* too large for the stack */
     struct twin twins[] = {
         { .name = "sequence numbers moved", .offset = { 0x9e3779b9u, 0x7ffffc17u } },
         { .name = "ends swapped", .swapped = true },
@@ -341,6 +373,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct stream_segment in;
 
     memset(&r, 0, sizeof r);
+    r.deferred.run_from = 3 + (unsigned)(size % (DEFERRED_MAX - 2));
     stream_begin(&stream, data, size);
     for (unsigned n = 0; n < SEGMENTS_MAX && stream_next(&stream, &in); n++) {
         if (in.new_stream && r.history.count > 0)

@@ -75,6 +75,10 @@ class Machines(unittest.TestCase):
         self.check_made(captures.write, "interleaved", 20_000)
         self.check_made(captures.write, "midstream", 3000)
 
+    def test_segments_in_order(self):
+        self.check_made(captures.write, "exchanges", 2000)
+        self.check_made(captures.write, "long", 2000)
+
     def test_long_logs(self):
         self.check_made(hostile.write, "turns", 20)
 
