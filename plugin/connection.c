@@ -408,22 +408,35 @@ static inline struct occasion occasion_of(const struct connection *c, const pack
     return at;
 }
 
-/* Has the segment wait, if it can. */
-static G_NO_INLINE bool waits(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
+/* Makes room for a segment to wait, if there is none. */
+static bool has_room(struct connection *c, const packet_info *pinfo)
 {
-    return waiting_add(&c->history, &c->waiting, h, occasion_of(c, pinfo, h, sender));
+    return c->waiting.now < c->waiting.room
+        || waiting_make_room(&c->history, &c->waiting, segment_time_ns(&pinfo->abs_ts));
 }
 
-/* Follows a segment that does not wait at once. */
-static G_NO_INLINE void follow(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
+/* The machine moves, first by those that waited. */
+static G_NO_INLINE void move_on(struct connection *c, struct header h, struct occasion at)
 {
-    if (c->history.count == 0 && waits(c, pinfo, h, sender))
-        return;
-    struct sighting s = { .seg = header_read(h), .at = occasion_of(c, pinfo, h, sender) };
+    struct sighting s = { .seg = header_read(h), .at = at };
+
     if (c->history.count > 0 && goes_on(c, &s))
         return;
     catch_up(c);
     move(c, &s);
+}
+
+/* Follows a segment that did not wait at once. */
+static G_NO_INLINE void follow(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
+{
+    const bool was_full = c->waiting.now == c->waiting.room, is_first = c->waiting.room == 0;
+
+    if (c->history.count > 0 || !has_room(c, pinfo))
+        move_on(c, h, occasion_of(c, pinfo, h, sender));
+    else if (was_full && !is_first)
+        connection_segment(c, pinfo, h, sender); /* now it may wait at once */
+    else if (!waiting_add(&c->history, &c->waiting, h, occasion_of(c, pinfo, h, sender)))
+        move_on(c, h, occasion_of(c, pinfo, h, sender));
 }
 
 /* Short enough to do without a stack, if what is rare is not made part of it: hence G_NO_INLINE, here and above. */

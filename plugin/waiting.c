@@ -79,13 +79,14 @@ static unsigned next_room(const struct waiting *w, const struct waiting_count *n
     return n->room < 2 ? 2 : n->room < 5 ? 5 : n->room < RUN_FROM ? RUN_FROM : n->room + 1u;
 }
 
-/* Makes room for one more: there is none. Returns false if too many wait. */
-static bool grow(struct history *log, struct waiting_count *n, int64_t time_ns)
+bool waiting_make_room(struct history *log, struct waiting_count *n, int64_t time_ns)
 {
     const unsigned room = next_room((const struct waiting *)log->entry, n);
     const struct waiting_count more = { .now = n->now, .room = room & 0x7f, .has_run = n->has_run };
     const bool is_first = n->room == 0;
 
+    if (n->now == RUN_FROM && !n->has_run && begin_run(log, n))
+        return true;
     if (room > WAITING_MAX)
         return false;
     move_to(log, n, &more);
@@ -94,14 +95,10 @@ static bool grow(struct history *log, struct waiting_count *n, int64_t time_ns)
     return true;
 }
 
-bool waiting_add(struct history *log, struct waiting_count *n, struct header h, struct occasion at)
+bool waiting_add(const struct history *log, struct waiting_count *n, struct header h, struct occasion at)
 {
-    if (n->now == RUN_FROM && !n->has_run && begin_run(log, n)
-        && waiting_add_to_run((struct waiting *)log->entry, n, h, at))
-        return true;
-    if (n->now == n->room && !grow(log, n, at.time_ns))
-        return false;
     struct waiting *w = (struct waiting *)log->entry;
+
     if (!sighting_pack(h, at, w->from_ns, &w->segment[n->now]))
         return false;
     n->now++;

@@ -29,12 +29,19 @@ struct waiting_count {
 };
 
 /*
- * Has a segment wait.
- *  log  the connection's, without an entry; what waits stands in the place of the entries
- * Returns false if it cannot: too many wait, or it is an uncommon segment. Then those that wait are to be taken, and
- * the machine to be moved by them, then by this one.
+ * Makes room for one more segment where there is none: takes more, or has those that wait become a run.
+ *  log      the connection's, without an entry; what waits stands in the place of the entries
+ *  time_ns  of the segment for which there is to be room
+ * Returns false if too many wait.
  */
-bool waiting_add(struct history *log, struct waiting_count *n, struct header h, struct occasion at);
+bool waiting_make_room(struct history *log, struct waiting_count *n, int64_t time_ns);
+
+/*
+ * Has any segment wait; there must be room.
+ * Returns false if it cannot, an uncommon segment. Then those that wait are to be taken, and the machine to be moved by
+ * them, then by this one.
+ */
+bool waiting_add(const struct history *log, struct waiting_count *n, struct header h, struct occasion at);
 
 /* The run of those that have one. */
 static inline struct run *waiting_run(const struct waiting *w)
@@ -42,15 +49,15 @@ static inline struct run *waiting_run(const struct waiting *w)
     return (struct run *)((uintptr_t)w - sizeof(struct run));
 }
 
-/* The same for a segment that goes on in the run: nothing came after it so far. */
+/* Takes a segment that goes on in the run, after which nothing came so far. Returns false for others. */
 static inline bool waiting_add_to_run(struct waiting *w, const struct waiting_count *n, struct header h,
                                       struct occasion at)
 {
     return n->has_run && n->now == waiting_run(w)->after && run_take_header(waiting_run(w), h, at);
 }
 
-/* The same for most segments, at once. Returns false, and does nothing, for others, and where there is no room. */
-static inline bool waiting_add_at_once(struct history *log, struct waiting_count *n, struct header h,
+/* Does with most segments what there is to do. Returns false for others, and where there is no room. */
+static inline bool waiting_add_at_once(const struct history *log, struct waiting_count *n, struct header h,
                                        struct occasion at)
 {
     struct waiting *w = (struct waiting *)log->entry;
