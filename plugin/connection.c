@@ -426,7 +426,7 @@ static G_NO_INLINE void move_on(struct connection *c, struct header h, struct oc
     move(c, &s);
 }
 
-/* Follows a segment that did not wait at once. */
+/* Follows a segment of any kind. */
 static G_NO_INLINE void follow(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
 {
     const bool was_full = c->waiting.now == c->waiting.room, is_first = c->waiting.room == 0;

@@ -113,6 +113,7 @@ struct tcpfsm_end {
     bool sent_rst : 1;         /* CLOSED by a RST it sent */
     bool fin_asks : 1;         /* the peer has sent a FIN since: a closed end answers that with a RST */
     bool wscale_known : 1;     /* its SYN was captured */
+    uint8_t unused : 6;        /* 0: of what is packed no bit is left to chance */
 
     uint8_t  wscale;       /* option of its SYN, TCPFSM_NO_WSCALE: none */
 };

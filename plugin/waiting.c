@@ -9,11 +9,11 @@
 
 #include <string.h>
 
-enum {
-    RUN_FROM = 10,   /* so many wait before a run may begin: a short connection has none */
-    RUN_LEAST = 3,   /* a shorter one would not be worth its room */
-    CLOSE = 4,       /* segments that wait after a run, most likely */
-};
+#define RUN_FROM 10u /* so many wait before a run may begin: a short connection has none */
+#define RUN_LEAST 3u /* a shorter one would not be worth its room */
+#define CLOSE 4u     /* segments that wait after a run, most likely */
+
+_Static_assert(sizeof(struct run) % BLOCK_GRAIN == 0, "what comes after a run is aligned as the run is");
 
 static size_t run_size(const struct waiting_count *n)
 {
@@ -35,7 +35,7 @@ static void give(struct waiting *w, const struct waiting_count *n)
     block_give((char *)w - run_size(n), size_of(n));
 }
 
-/* What waits moves to where there is other room. */
+/* What waits moves to where there is other room, of which *n tells then. */
 static void move_to(struct history *log, struct waiting_count *n, const struct waiting_count *other)
 {
     struct waiting *old = (struct waiting *)log->entry, *w = take(other);
@@ -58,13 +58,13 @@ static bool begin_run(struct history *log, struct waiting_count *n)
     struct run run;
     const unsigned taken = run_begin(&run, w->segment, n->now, w->from_ns);
 
-    if (taken < run.after + (unsigned)RUN_LEAST)
+    if (taken == 0 || taken < run.after + RUN_LEAST)
         return false;
-    const unsigned after_it = n->now - taken, now = run.after + after_it, room = after_it > 0 ? run.after + 0u + CLOSE : now;
-    memmove(&w->segment[run.after], &w->segment[taken], after_it * sizeof *w->segment);
+    const unsigned rest = n->now - taken, now = run.after + rest;
     const struct waiting_count fewer = {
-        .now = (uint8_t)now, .room = room & 0x7f, .has_run = true,
+        .now = (uint8_t)now, .room = (rest > 0 ? run.after + CLOSE : now) & 0x7f, .has_run = true,
     };
+    memmove(&w->segment[run.after], &w->segment[taken], rest * sizeof *w->segment);
     n->now = fewer.now;
     move_to(log, n, &fewer);
     *waiting_run((struct waiting *)log->entry) = run;
@@ -75,7 +75,7 @@ static bool begin_run(struct history *log, struct waiting_count *n)
 static unsigned next_room(const struct waiting *w, const struct waiting_count *n)
 {
     if (n->has_run && n->now == waiting_run(w)->after)
-        return n->now + 0u + CLOSE;
+        return n->now + CLOSE;
     return n->room < 2 ? 2 : n->room < 5 ? 5 : n->room < RUN_FROM ? RUN_FROM : n->room + 1u;
 }
 

@@ -20,7 +20,7 @@ from tshark import Tshark
 PAIRS = 5                  # of runs, one with and one without the plugin in turn
 TIMED = 100_000            # packets of a timed run
 WEIGHED = 100_000          # connections of a capture by which memory is measured
-WEIGHED_KINDS = ("scan", "short")
+WEIGHED_KINDS = {"scan": 3 / 2, "short": 10, "exchanges": 22}  # and the packets of each connection
 WEIGHED_USES = ("plain", "own filter")  # segments wait; all are followed
 
 
@@ -93,7 +93,7 @@ def print_time(made, kinds):
 
 
 def print_memory(made):
-    """Two captures that differ in transitions per connection tell what each takes."""
+    """Two captures that differ in transitions per connection tell what each takes; a third, what segments take."""
     print(f"\n{'capture':12} {'use':20} {'connections':>11} {'transitions':>11} {'peak, stock':>12} {'peak, with':>12} "
           f"{'bytes per connection, all in':>29}")
     with Tshark() as tshark:
@@ -103,8 +103,7 @@ def print_memory(made):
 
 def print_memory_of_use(made, tshark, use):
     found = {}
-    for kind in WEIGHED_KINDS:
-        per_connection = {"scan": 3 / 2, "short": 10}[kind]
+    for kind, per_connection in WEIGHED_KINDS.items():
         few, many = int(WEIGHED // 10 * per_connection), int(WEIGHED * per_connection)
         made_of = CONNECTIONS[kind](many) - CONNECTIONS[kind](few)
         sample = made.path(kind, 3000)
