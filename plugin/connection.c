@@ -408,13 +408,6 @@ static inline struct occasion occasion_of(const struct connection *c, const pack
     return at;
 }
 
-/* Makes room for a segment to wait, if there is none. */
-static bool has_room(struct connection *c, const packet_info *pinfo)
-{
-    return c->waiting.now < c->waiting.room
-        || waiting_make_room(&c->history, &c->waiting, segment_time_ns(&pinfo->abs_ts));
-}
-
 /* The machine moves, first by those that waited. */
 static G_NO_INLINE void move_on(struct connection *c, struct header h, struct occasion at)
 {
@@ -426,27 +419,28 @@ static G_NO_INLINE void move_on(struct connection *c, struct header h, struct oc
     move(c, &s);
 }
 
-/* Follows a segment of any kind. */
-static G_NO_INLINE void follow(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
-{
-    const bool was_full = c->waiting.now == c->waiting.room, is_first = c->waiting.room == 0;
-
-    if (c->history.count > 0 || !has_room(c, pinfo))
-        move_on(c, h, occasion_of(c, pinfo, h, sender));
-    else if (was_full && !is_first)
-        connection_segment(c, pinfo, h, sender); /* now it may wait at once */
-    else if (!waiting_add(&c->history, &c->waiting, h, occasion_of(c, pinfo, h, sender)))
-        move_on(c, h, occasion_of(c, pinfo, h, sender));
-}
-
-/* Short enough to do without a stack, if what is rare is not made part of it: hence G_NO_INLINE, here and above. */
-G_NO_INLINE void connection_segment(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
+/* Most segments wait at once. This is short enough to do without a stack, if nothing else is made part of it. */
+static G_NO_INLINE void wait_or_follow(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
 {
     const struct occasion at = segment_occasion(pinfo, sender);
 
     file.latest_ns = at.time_ns;
     if (!waiting_add_at_once(&c->history, &c->waiting, h, at)) /* of a connection that is followed none waits */
-        follow(c, pinfo, h, sender);
+        connection_segment(c, pinfo, h, sender);
+}
+
+void connection_segment(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
+{
+    const bool was_full = c->waiting.now == c->waiting.room, is_first = c->waiting.room == 0;
+    const struct occasion at = occasion_of(c, pinfo, h, sender);
+
+    file.latest_ns = at.time_ns;
+    if (c->history.count > 0 || (was_full && !waiting_make_room(&c->history, &c->waiting, at.time_ns)))
+        move_on(c, h, at);
+    else if (was_full && !is_first)
+        wait_or_follow(c, pinfo, h, sender); /* now there is room */
+    else if (!waiting_add(&c->history, &c->waiting, h, at))
+        move_on(c, h, at);
 }
 
 bool connection_takes(const packet_info *pinfo, struct header h)
@@ -457,7 +451,7 @@ bool connection_takes(const packet_info *pinfo, struct header h)
     struct connection *c = latest_of(found);
     if (!stays(c))
         return false;
-    connection_segment(c, pinfo, h, found.sender);
+    wait_or_follow(c, pinfo, h, found.sender);
     return true;
 }
 
