@@ -185,10 +185,11 @@ static struct connection *find_before(struct connection *latest, packet_info *pi
     return found ? connection_with_stream(latest, stream) : NULL;
 }
 
-/* Whether the TCP dissector begins another stream in the segment, perhaps, though its pair is in one. */
 static inline bool may_begin_stream(struct header h)
 {
-    return (h.octets[HEADER_FLAGS] & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+    const uint8_t flags = h.octets[HEADER_FLAGS];
+
+    return ws_may_begin_stream(flags & TCP_SYN, flags & TCP_ACK);
 }
 
 /*

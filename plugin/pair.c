@@ -24,7 +24,7 @@ static void choose_secret(void)
         secret[i] = (uint64_t)g_random_int() << 32 | g_random_int() | 1;
 }
 
-static uint64_t spread(uint64_t value, unsigned by)
+static inline uint64_t spread(uint64_t value, unsigned by)
 {
     value *= secret[by];
     return value ^ value >> 32;
@@ -36,17 +36,22 @@ static inline uint32_t ports_back(uint32_t ports)
     return ports << 16 | ports >> 16;
 }
 
-/*  port  the end's, in the lower half */
-static uint64_t hash_of_end(const uint8_t *address, uint8_t length, uint32_t port)
+static inline uint32_t word_at(const uint8_t *octets)
 {
-    uint64_t hash = (uint16_t)port * secret[0];
+    uint32_t word;
 
-    for (unsigned at = 0; at + 4 <= length; at += 4) { /* octets beyond, of no IP address, need not count */
-        uint32_t word;
-        memcpy(&word, address + at, sizeof word);
-        hash = spread(hash + word, 1);
-    }
-    return hash;
+    memcpy(&word, octets, sizeof word);
+    return word;
+}
+
+/*  port  the end's, in the lower half */
+static inline uint64_t hash_of_end(const uint8_t *address, uint8_t length, uint32_t port)
+{
+    uint64_t hash = (uint16_t)port;
+
+    for (unsigned at = 4; at + 4 <= length; at += 4) /* octets beyond, of no IP address, need not count */
+        hash = spread(hash + word_at(address + at), 0);
+    return spread(length >= 4 ? hash + ((uint64_t)word_at(address) << 16) : hash, 1);
 }
 
 /* A sum: the same in both directions. */
@@ -101,9 +106,8 @@ static bool has_ipv6_address(const struct pair *p, unsigned end, const address *
     return memcmp(p->address.many + 16 * end, a->data, 16) == 0;
 }
 
-/* Which end of the pair, if any, sent a segment with these addresses, of the pair's kind, and ports. */
-static inline struct pair_found match(struct pair *p, const address *src, const address *dst, uint32_t ports,
-                                      has_address has)
+static inline struct pair_found match_by(struct pair *p, const address *src, const address *dst, uint32_t ports,
+                                         has_address has)
 {
     struct pair_found found = { NULL, 0, 0 };
 
@@ -116,14 +120,36 @@ static inline struct pair_found match(struct pair *p, const address *src, const 
     return found;
 }
 
+/* Which end of the pair, if any, sent a segment with these IP addresses and ports: known without a call. */
+static inline struct pair_found match_ip(struct pair *p, const address *src, const address *dst, uint32_t ports)
+{
+    const struct pair_found none = { NULL, 0, 0 };
+
+    if (p->address_type != (unsigned)src->type || src->type != dst->type)
+        return none;
+    if (src->type == AT_IPv4)
+        return match_by(p, src, dst, ports, has_ipv4_address);
+    return src->type == AT_IPv6 ? match_by(p, src, dst, ports, has_ipv6_address) : none;
+}
+
+/* The same with other addresses. */
+static G_NO_INLINE struct pair_found match_other(struct pair *p, const address *src, const address *dst,
+                                                 uint32_t ports)
+{
+    const struct pair_found none = { NULL, 0, 0 };
+
+    if (p->address_type != (uint8_t)src->type || p->address_length != length_of(src, dst))
+        return none;
+    return match_by(p, src, dst, ports, has_any_address);
+}
+
 static G_NO_INLINE struct pair_found search(const address *src, const address *dst, uint32_t ports)
 {
+    const bool ip = src->type == AT_IPv4 || src->type == AT_IPv6;
     const struct pair_found none = { NULL, 0, hash_of_addresses(src, dst, ports) };
 
     for (struct pair *p = table.bucket ? table.bucket[none.hash & table.mask] : NULL; p; p = p->next) {
-        if (p->address_type != (uint8_t)src->type || p->address_length != length_of(src, dst))
-            continue;
-        const struct pair_found found = match(p, src, dst, ports, has_any_address);
+        const struct pair_found found = ip ? match_ip(p, src, dst, ports) : match_other(p, src, dst, ports);
         if (found.pair) {
             table.latest = p;
             return found;
@@ -134,16 +160,12 @@ static G_NO_INLINE struct pair_found search(const address *src, const address *d
 
 struct pair_found pair_find(const address *src, const address *dst, uint32_t ports)
 {
-    struct pair *latest = table.latest;
-    struct pair_found found = { NULL, 0, 0 };
-
-    if (latest && latest->address_type == (unsigned)src->type && src->type == dst->type) { /* IP: a call is saved */
-        if (src->type == AT_IPv4)
-            found = match(latest, src, dst, ports, has_ipv4_address);
-        else if (src->type == AT_IPv6)
-            found = match(latest, src, dst, ports, has_ipv6_address);
+    if (table.latest) {
+        const struct pair_found found = match_ip(table.latest, src, dst, ports);
+        if (found.pair)
+            return found;
     }
-    return found.pair ? found : search(src, dst, ports);
+    return search(src, dst, ports);
 }
 
 static uint32_t hash_of(const struct pair *p)

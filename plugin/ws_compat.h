@@ -67,6 +67,20 @@ static inline conversation_t *ws_find_tcp_conversation(packet_info *pinfo)
 }
 
 /*
+ * Whether the TCP dissector may begin another stream in a segment, though its addresses and ports are in one: in a SYN,
+ * in newer series in a SYN,ACK too, and in no other segment (30,000 segments at random with each series).
+ */
+static inline bool ws_may_begin_stream(bool syn, bool ack)
+{
+#if WS_AT_LEAST(4, 4)
+    (void)ack;
+    return syn;
+#else
+    return syn && !ack;
+#endif
+}
+
+/*
  * WS_STAT_TAP_INIT(init, start) defines what register_stat_tap_ui calls, init, by
  * bool start(const char *argument, void *userdata).
  * Where Wireshark cannot be told of a failure, it ends here, as it does for statistics of its own.
