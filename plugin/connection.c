@@ -193,7 +193,7 @@ static inline bool may_begin_stream(struct header h)
 }
 
 /*
- * Whether the pair's latest connection is that of a segment which cannot begin a stream, whatever the TCP dissector
+ * Whether the pair's latest connection is that of a segment which begins no stream, whatever the TCP dissector
  * makes of it: the pair is known to be in that stream. (Where one begins otherwise, as another dissector foresees a
  * conversation, the count tells, and the pair's next segment is asked for.)
  */
@@ -212,7 +212,12 @@ void connection_count_streams(void)
     }
 }
 
-/* The pair's latest connection. */
+static inline struct pair_found find_pair(const packet_info *pinfo, struct header h)
+{
+    return pair_find(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
+}
+
+/* The pair's latest connection; NULL: it has none. */
 static inline struct connection *latest_of(struct pair_found found)
 {
     return (struct connection *)found.pair;
@@ -220,7 +225,7 @@ static inline struct connection *latest_of(struct pair_found found)
 
 struct connection_arrival connection_arrives(packet_info *pinfo, struct header h)
 {
-    const struct pair_found found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
+    const struct pair_found found = find_pair(pinfo, h);
     struct connection_arrival arrival = {
         .latest = latest_of(found), .before = latest_of(found), .sender = found.sender, .hash = found.hash,
     };
@@ -270,12 +275,12 @@ static struct connection *find_or_begin(struct connection_arrival *arrival, pack
     uint32_t stream = arrival->streams;
 
     if (file.accounted != arrival->accounted) { /* of segments within this one, some began a connection */
-        const struct pair_found found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
+        const struct pair_found found = find_pair(pinfo, h);
         arrival->latest = arrival->before = latest_of(found);
         arrival->sender = found.sender;
         arrival->hash = found.hash;
     }
-    if (by_address && begun == 0 && arrival->latest && arrival->latest->behind == file.behind)
+    if (begun == 0 && stays(arrival->latest))
         return arrival->latest; /* a SYN within its stream */
     if (!(by_address && begun == 1 && is_bare_syn(h)) && !find_stream(pinfo, &stream))
         return NULL;
@@ -358,13 +363,12 @@ static void decide_local(struct connection *c, const struct sighting *s, unsigne
 }
 
 /* Moves the machine by a segment. */
-static void move(struct connection *c, struct sighting *s)
+static void move(struct connection *c, const struct sighting *s)
 {
     struct tcpfsm *m = machine_at_work(&c->history, &c->place);
     const bool first = !m->started;
     struct tcpfsm_outcome out;
 
-    s->seg.time_us = sighting_time_us(s);
     tcpfsm_segment(m, s->at.sender, likely_client(c, s->at.sender), &s->seg,
                    (int64_t)connection_time_wait_s * 1000000, &out);
     if (first || out.opened || out.tries_on)
@@ -391,13 +395,6 @@ static void catch_up(struct connection *c)
     }
 }
 
-/* Whether the segment is one of those that change nothing which is shown: then the machine has moved. */
-static bool goes_on(struct connection *c, struct sighting *s)
-{
-    s->seg.time_us = sighting_time_us(s);
-    return tcpfsm_in_order(machine_at_work(&c->history, &c->place), s->at.sender, &s->seg);
-}
-
 /* The occasion of a segment of the connection, direction included. */
 static inline struct occasion occasion_of(const struct connection *c, const packet_info *pinfo, struct header h,
                                           unsigned sender)
@@ -414,8 +411,9 @@ static G_NO_INLINE void move_on(struct connection *c, struct header h, struct oc
 {
     struct sighting s = { .seg = header_read(h), .at = at };
 
-    if (c->history.count > 0 && goes_on(c, &s))
-        return;
+    s.seg.time_us = occasion_time_us(at);
+    if (c->history.count > 0 && tcpfsm_in_order(machine_at_work(&c->history, &c->place), at.sender, &s.seg))
+        return; /* and nothing that is shown has changed */
     catch_up(c);
     move(c, &s);
 }
@@ -448,7 +446,7 @@ bool connection_takes(const packet_info *pinfo, struct header h)
 {
     if (may_begin_stream(h))
         return false;
-    const struct pair_found found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
+    const struct pair_found found = find_pair(pinfo, h);
     struct connection *c = latest_of(found);
     if (!stays(c))
         return false;

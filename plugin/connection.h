@@ -60,7 +60,10 @@ struct connection_arrival connection_arrives(packet_info *pinfo, struct header h
 struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, struct header h,
                                          bool refused);
 
-/* On the first pass, for each segment in order: the connection is followed, if perhaps only once somebody looks. */
+/*
+ * On the first pass, for each segment in order: the connection is followed, if perhaps only once somebody looks.
+ *  pinfo  with the segment's own layer, here and below: as it was before the TCP dissector
+ */
 void connection_segment(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender);
 
 /*

@@ -32,13 +32,6 @@ static void open(struct run *run, const struct sighting *syn, const struct sight
     run->scale[server] = scaled ? syn_ack->seg.wscale : 0;
 }
 
-static bool take(struct run *run, const struct sighting *s)
-{
-    const struct tcpfsm_segment *seg = &s->seg;
-
-    return run_take(run, s->at.sender, seg->flags, seg->seq, seg->ack, seg->window, seg->len, s->at.time_ns);
-}
-
 unsigned run_begin(struct run *run, const struct sighting_packed *waiting, unsigned count, int64_t from_ns)
 {
     struct sighting syn, syn_ack, next;
@@ -55,7 +48,7 @@ unsigned run_begin(struct run *run, const struct sighting_packed *waiting, unsig
     const uint32_t sent = run->next[server], acked = run->ack[server];
     for (; taken < count; taken++) {
         sighting_unpack(&waiting[taken], from_ns, &next);
-        if ((taken == 2 && next.at.sender == server) || !take(run, &next)) /* first comes the handshake's last ACK */
+        if ((taken == 2 && next.at.sender == server) || !run_take(run, &next.seg, next.at)) /* first comes the handshake's last ACK */
             break;
         /* The server too has sent what only an open end sends: data, or the ACK of data. */
         if (run->after == 0 && (run->next[server] != sent || run->ack[server] != acked))

@@ -30,8 +30,8 @@ struct run {
 /*
  * Begins a run, if segments that wait allow it.
  *  waiting  `count` of them, the connection's first
- * Returns how many of them come before the run and in it; those before it, run->after of them, are still needed. 0: there
- * is no run.
+ * Returns how many of them come before the run and in it; those before it, run->after of them, are still needed.
+ * 0: there is no run.
  */
 unsigned run_begin(struct run *run, const struct sighting_packed *waiting, unsigned count, int64_t from_ns);
 
@@ -41,22 +41,21 @@ void run_move(const struct run *run, struct tcpfsm *m);
 /*
  * Takes a segment into the run, if it goes on in order: it begins where its sender's last one ended, not beyond any
  * window, and acknowledges no less than before and no more than was sent.
- *  flags  of its header
+ *  seg  of which no option, nor the time, is looked at
  */
-static inline bool run_take(struct run *run, unsigned sender, uint8_t flags, uint32_t seq, uint32_t ack,
-                            uint16_t window, uint32_t payload, int64_t time_ns)
+static inline bool run_take(struct run *run, const struct tcpfsm_segment *seg, struct occasion at)
 {
-    const unsigned s = sender & 1, r = !s;
+    const unsigned s = at.sender & 1, r = !s;
 
-    if ((flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK || seq != run->next[s]
-        || seq_gt(seq, run->edge[r]) || seq_lt(ack, run->ack[s]) || seq_gt(ack, run->next[r]))
+    if ((seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK || seg->seq != run->next[s]
+        || seq_gt(seg->seq, run->edge[r]) || seq_lt(seg->ack, run->ack[s]) || seq_gt(seg->ack, run->next[r]))
         return false;
-    run->ack[s] = ack;
-    run->edge[s] = seq_max(run->edge[s], ack + ((uint32_t)window << run->scale[s]));
-    if (window < run->least_window[s])
-        run->least_window[s] = window;
-    run->next[s] = seq + payload;
-    run->latest_ns = time_ns;
+    run->ack[s] = seg->ack;
+    run->edge[s] = seq_max(run->edge[s], seg->ack + ((uint32_t)seg->window << run->scale[s]));
+    if (seg->window < run->least_window[s])
+        run->least_window[s] = seg->window;
+    run->next[s] = seg->seq + seg->len;
+    run->latest_ns = at.time_ns;
     run->latest_sender = (uint8_t)s;
     return true;
 }
@@ -64,11 +63,9 @@ static inline bool run_take(struct run *run, unsigned sender, uint8_t flags, uin
 /* The same, of a header; not of one with more payload than a packet of common size can have. */
 static inline bool run_take_header(struct run *run, struct header h, struct occasion at)
 {
-    if (h.payload > UINT16_MAX)
-        return false;
-    return run_take(run, at.sender, h.octets[HEADER_FLAGS], header_number32(h.octets + HEADER_SEQ),
-                    header_number32(h.octets + HEADER_ACK), header_number16(h.octets + HEADER_WINDOW), h.payload,
-                    at.time_ns);
+    const struct tcpfsm_segment seg = header_read_fixed(h.octets + HEADER_SEQ, h.payload);
+
+    return h.payload <= UINT16_MAX && run_take(run, &seg, at);
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* segment.h
- * From a packet to the sighting of a segment in it.
+ * The header of a segment in a packet, and the occasion.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,8 +11,8 @@
 #include <epan/packet.h>
 
 /*
- * Looks at the TCP header at the start of tvb, and lies within it as long as the packet is dissected. Returns false
- * where it is no whole segment: fewer than 20 octets of header captured, a header length that cannot be, a fragment.
+ * Finds the TCP header at the start of tvb; valid as long as the packet is dissected. Returns false where it is no
+ * whole segment: fewer than 20 octets of header captured, a header length that cannot be, a fragment.
  */
 bool segment_find(tvbuff_t *tvb, const packet_info *pinfo, struct header *h);
 

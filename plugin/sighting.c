@@ -59,6 +59,7 @@ void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, stru
             .sender = about & SIGHTING_SENDER, .direction = about >> SIGHTING_DIRECTION & 3,
         },
     };
+    s->seg.time_us = occasion_time_us(s->at);
     s->seg.wscale = unpack_wscale(about >> SIGHTING_WSCALE);
     if (about & SIGHTING_HAS_TSVAL) {
         s->seg.has_tsval = true;

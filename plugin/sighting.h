@@ -23,14 +23,14 @@ struct occasion {
 };
 
 struct sighting {
-    struct tcpfsm_segment seg; /* its time is set when the machine is to have it: sighting_time_us() */
+    struct tcpfsm_segment seg;
     struct occasion at;
 };
 
-/* The same time, as the machine reads it. */
-static inline int64_t sighting_time_us(const struct sighting *s)
+/* The time of an occasion, as the machine reads it. */
+static inline int64_t occasion_time_us(struct occasion at)
 {
-    return s->at.time_ns / 1000;
+    return at.time_ns / 1000;
 }
 
 /* A sighting in 28 octets, made with the least work: most of them are copied. Valid in the process that made it. */
@@ -86,7 +86,7 @@ static inline bool sighting_pack_plain(struct header h, struct occasion at, int6
 /* The same, with options or without. Does not fit either: a SYN with data or a Fast Open cookie. */
 bool sighting_pack(struct header h, struct occasion at, int64_t from_ns, struct sighting_packed *packed);
 
-/* The sighting that was packed; seg.time_us is not set. */
+/* The sighting that was packed. */
 void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, struct sighting *s);
 
 #endif

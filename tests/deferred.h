@@ -7,6 +7,7 @@
 #ifndef DEFERRED_H
 #define DEFERRED_H
 
+#include "packing.h"
 #include "run.h"
 #include "written_header.h"
 
@@ -22,6 +23,23 @@ struct deferred {
     bool has_run, is_over;      /* over: the machine had to move */
 };
 
+/* Whether a segment changed what is shown: the machine was `before`, and is `after`. */
+static inline bool deferred_is_news(const struct tcpfsm *before, const struct tcpfsm *after,
+                                    const struct tcpfsm_outcome *out, bool closes)
+{
+    return out->opened || out->end[0].count > 0 || out->end[1].count > 0 || closes
+        || before->end[0].confirmed != after->end[0].confirmed || before->end[1].confirmed != after->end[1].confirmed
+        || before->client != after->client || before->midstream != after->midstream;
+}
+
+static inline bool deferred_is_same(const struct tcpfsm *a, const struct tcpfsm *b)
+{
+    uint8_t packed[2][TCPFSM_PACKED_MAX];
+    const size_t octets = tcpfsm_pack(a, packed[0]);
+
+    return tcpfsm_pack(b, packed[1]) == octets && memcmp(packed[0], packed[1], octets) == 0;
+}
+
 /* The machine that all segments so far lead to. Returns false if it is over. */
 static inline bool deferred_machine(const struct deferred *d, struct tcpfsm *m, int64_t time_wait_us)
 {
@@ -30,7 +48,6 @@ static inline bool deferred_machine(const struct deferred *d, struct tcpfsm *m, 
         struct sighting s;
         struct tcpfsm_outcome out;
         sighting_unpack(&d->waiting[i], d->from_ns, &s);
-        s.seg.time_us = sighting_time_us(&s);
         tcpfsm_segment(m, s.at.sender, 0, &s.seg, time_wait_us, &out);
         if (d->has_run && d->run.after == i + 1)
             run_move(&d->run, m);

@@ -3,19 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "check.h"
 #include "header.h"
 #include "written_header.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1); \
-        } \
-    } while (0)
 
 /* A SYN whose header says that so many octets of options follow, of which some are captured, in memory of that size. */
 static struct tcpfsm_segment syn_with(const uint8_t *options, unsigned said, unsigned captured)

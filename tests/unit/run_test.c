@@ -4,26 +4,18 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "check.h"
 #include "closer.h"
 #include "deferred.h"
-#include "packing.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #define TIME_WAIT_US INT64_C(240000000)
 #define CONNECTIONS 60000
 
 static uint64_t seed;
 
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: %s (connection %" PRIu64 ")\n", __FILE__, __LINE__, #condition, seed); \
-            exit(1); \
-        } \
-    } while (0)
+#define CHECK_HERE(condition) CHECK_IN(condition, " (connection %" PRIu64 ")\n", seed)
 
 static uint64_t state;
 
@@ -58,14 +50,6 @@ static struct {
     unsigned runs, in_run, after_run;
 } seen;
 
-static bool same_machine(const struct tcpfsm *a, const struct tcpfsm *b)
-{
-    uint8_t packed[2][TCPFSM_PACKED_MAX];
-    const size_t size = tcpfsm_pack(a, packed[0]);
-
-    return tcpfsm_pack(b, packed[1]) == size && memcmp(packed[0], packed[1], size) == 0;
-}
-
 /* Both take the segment: the machine, and the deferred one. */
 static void take(struct connection *c, unsigned sender, const struct tcpfsm_segment *seg)
 {
@@ -76,14 +60,12 @@ static void take(struct connection *c, unsigned sender, const struct tcpfsm_segm
 
     tcpfsm_segment(&c->m, sender, 0, seg, TIME_WAIT_US, &out);
     c->closed_by = (uint8_t)tcpfsm_closer(&c->m, out.opened ? TCP_CLOSER_NONE : (enum tcp_closer)c->closed_by);
-    const bool is_news = out.opened || out.end[0].count + out.end[1].count > 0 || c->closed_by != closed_before
-        || before.end[0].confirmed != c->m.end[0].confirmed || before.end[1].confirmed != c->m.end[1].confirmed
-        || before.client != c->m.client || before.midstream != c->m.midstream;
+    const bool is_news = deferred_is_news(&before, &c->m, &out, c->closed_by != closed_before);
     const bool had_run = c->deferred.has_run;
     const unsigned waited = c->deferred.count;
-    CHECK(deferred_take(&c->deferred, sender, seg, is_news));
+    CHECK_HERE(deferred_take(&c->deferred, sender, seg, is_news));
     if (deferred_machine(&c->deferred, &deferred, TIME_WAIT_US))
-        CHECK(same_machine(&deferred, &c->m));
+        CHECK_HERE(deferred_is_same(&deferred, &c->m));
     seen.runs += !had_run && c->deferred.has_run;
     seen.in_run += had_run && waited == c->deferred.count && !c->deferred.is_over;
     seen.after_run += c->deferred.has_run && c->deferred.count > c->deferred.run.after;

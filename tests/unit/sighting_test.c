@@ -3,19 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "check.h"
 #include "sighting.h"
 #include "written_header.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1); \
-        } \
-    } while (0)
 
 #define FROM_NS INT64_C(1767225600000000000)
 
