@@ -43,7 +43,7 @@ static struct {
     uint32_t accounted; /* streams of the TCP dissector whose beginning was seen here, or noticed later */
     uint32_t behind;    /* those noticed later: any pair's stream may have changed meanwhile */
     uint32_t nested;    /* segments that are being dissected, one within the other */
-    int64_t latest_ns;  /* when the latest segment of the first pass was captured */
+    nstime_t latest;    /* when the latest segment of the first pass was captured */
 } file;
 
 void connection_forget_all(void)
@@ -127,18 +127,18 @@ static struct connection *new_connection(void)
 }
 
 /* A connection of a pair that has had none. */
-static struct connection *begin_pair(const packet_info *pinfo, struct header h, uint32_t hash)
+static struct connection *begin_pair(const packet_info *pinfo, const struct header *h, uint32_t hash)
 {
     struct connection *c = new_connection();
 
     c->number = file.pairs++;
-    pair_add(&c->pair, &pinfo->src, &pinfo->dst, pair_ports(h.octets), hash);
+    pair_add(&c->pair, &pinfo->src, &pinfo->dst, pair_ports(h->octets), hash);
     return c;
 }
 
 /* Another connection of a pair that has had some. An incarnation begins with what was known of the ends. */
 static struct connection *begin_incarnation(struct connection *latest, struct connection *before,
-                                            const packet_info *pinfo)
+                                            uint32_t frame, uint8_t layer)
 {
     struct connection *c = new_connection();
     struct streams *all = latest->streams;
@@ -161,35 +161,33 @@ static struct connection *begin_incarnation(struct connection *latest, struct co
         c->number = file.pairs++;
     }
     pair_replace(&c->pair, &latest->pair);
-    note_stream(all, c, pinfo->num, pinfo->curr_layer_num);
+    note_stream(all, c, frame, layer);
     return c;
 }
 
 /* Nothing but the TCP dissector itself can begin a stream in such a segment: it has nobody to hand it to. */
-static bool is_bare_syn(struct header h)
+static bool is_bare_syn(const struct header *h)
 {
-    return (h.octets[HEADER_FLAGS] & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN && h.payload == 0;
+    return (h->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN && h->payload == 0;
 }
 
 /* The connection that these addresses and ports have before the segment, where others share them. */
-static struct connection *find_before(struct connection *latest, packet_info *pinfo, struct header h)
+static struct connection *find_before(struct connection *latest, packet_info *pinfo, const struct header *h)
 {
     const uint32_t srcport = pinfo->srcport, destport = pinfo->destport;
     uint32_t stream;
 
-    pinfo->srcport = header_number16(h.octets + HEADER_SRCPORT);
-    pinfo->destport = header_number16(h.octets + HEADER_DSTPORT);
+    pinfo->srcport = header_number16(h->octets + HEADER_SRCPORT);
+    pinfo->destport = header_number16(h->octets + HEADER_DSTPORT);
     const bool found = find_stream(pinfo, &stream);
     pinfo->srcport = srcport;
     pinfo->destport = destport;
     return found ? connection_with_stream(latest, stream) : NULL;
 }
 
-static inline bool may_begin_stream(struct header h)
+static inline bool may_begin_stream(const struct header *h)
 {
-    const uint8_t flags = h.octets[HEADER_FLAGS];
-
-    return ws_may_begin_stream(flags & TCP_SYN, flags & TCP_ACK);
+    return ws_may_begin_stream(h->flags & TCP_SYN, h->flags & TCP_ACK);
 }
 
 /*
@@ -212,9 +210,9 @@ void connection_count_streams(void)
     }
 }
 
-static inline struct pair_found find_pair(const packet_info *pinfo, struct header h)
+static inline struct pair_found find_pair(const packet_info *pinfo, const struct header *h)
 {
-    return pair_find(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
+    return pair_find(&pinfo->src, &pinfo->dst, pair_ports(h->octets));
 }
 
 /* The pair's latest connection; NULL: it has none. */
@@ -223,11 +221,12 @@ static inline struct connection *latest_of(struct pair_found found)
     return (struct connection *)found.pair;
 }
 
-struct connection_arrival connection_arrives(packet_info *pinfo, struct header h)
+struct connection_arrival connection_arrives(packet_info *pinfo, const struct header *h)
 {
     const struct pair_found found = find_pair(pinfo, h);
     struct connection_arrival arrival = {
         .latest = latest_of(found), .before = latest_of(found), .sender = found.sender, .hash = found.hash,
+        .layer = pinfo->curr_layer_num,
     };
 
     if (pinfo->fd->visited) {
@@ -255,12 +254,12 @@ static uint32_t streams_begun(const struct connection_arrival *arrival)
 
 /* The connection of a segment whose stream has that number. */
 static struct connection *connection_of_stream(const struct connection_arrival *arrival, const packet_info *pinfo,
-                                               struct header h, uint32_t stream)
+                                               const struct header *h, uint32_t stream)
 {
     struct connection *c = connection_with_stream(arrival->latest, stream);
 
     if (!c && arrival->latest)
-        c = begin_incarnation(arrival->latest, arrival->before, pinfo);
+        c = begin_incarnation(arrival->latest, arrival->before, pinfo->num, arrival->layer);
     else if (!c)
         c = begin_pair(pinfo, h, arrival->hash);
     c->stream = stream;
@@ -268,7 +267,8 @@ static struct connection *connection_of_stream(const struct connection_arrival *
 }
 
 /* First pass. */
-static struct connection *find_or_begin(struct connection_arrival *arrival, packet_info *pinfo, struct header h)
+static struct connection *find_or_begin(struct connection_arrival *arrival, packet_info *pinfo,
+                                        const struct header *h)
 {
     const uint32_t begun = streams_begun(arrival);
     const bool by_address = ws_conversations_by_address();
@@ -294,8 +294,8 @@ static struct connection *find_or_begin(struct connection_arrival *arrival, pack
     return c;
 }
 
-struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, struct header h,
-                                         bool refused)
+struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo,
+                                         const struct header *h, bool refused)
 {
     struct connection *c = NULL;
     uint32_t stream;
@@ -395,54 +395,34 @@ static void catch_up(struct connection *c)
     }
 }
 
-/* The occasion of a segment of the connection, direction included. */
-static inline struct occasion occasion_of(const struct connection *c, const packet_info *pinfo, struct header h,
-                                          unsigned sender)
-{
-    struct occasion at = segment_occasion(pinfo, sender);
-
-    if ((h.octets[HEADER_FLAGS] & TCP_SYN) || (c->history.count == 0 && c->waiting.now == 0))
-        at.direction = (uint8_t)local_direction(pinfo);
-    return at;
-}
-
 /* The machine moves, first by those that waited. */
-static G_NO_INLINE void move_on(struct connection *c, struct header h, struct occasion at)
+static G_NO_INLINE void move_on(struct connection *c, const struct sighting *s)
 {
-    struct sighting s = { .seg = header_read(h), .at = at };
-
-    s.seg.time_us = occasion_time_us(at);
-    if (c->history.count > 0 && tcpfsm_in_order(machine_at_work(&c->history, &c->place), at.sender, &s.seg))
+    if (c->history.count > 0 && tcpfsm_in_order(machine_at_work(&c->history, &c->place), s->at.sender, &s->seg))
         return; /* and nothing that is shown has changed */
     catch_up(c);
-    move(c, &s);
+    move(c, s);
 }
 
-/* Most segments wait at once. This is short enough to do without a stack, if nothing else is made part of it. */
-static G_NO_INLINE void wait_or_follow(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
+/* Follows a segment that cannot wait. */
+static G_NO_INLINE void follow(struct connection *c, const packet_info *pinfo, const struct header *h, unsigned sender)
 {
-    const struct occasion at = segment_occasion(pinfo, sender);
+    struct sighting s = { .seg = header_read(h), .at = segment_occasion(pinfo, sender) };
 
-    file.latest_ns = at.time_ns;
-    if (!waiting_add_at_once(&c->history, &c->waiting, h, at)) /* of a connection that is followed none waits */
-        connection_segment(c, pinfo, h, sender);
+    s.seg.time_us = occasion_time_us(s.at);
+    if ((h->flags & TCP_SYN) || (c->history.count == 0 && c->waiting.next == 0))
+        s.at.direction = (uint8_t)local_direction(pinfo);
+    move_on(c, &s);
 }
 
-void connection_segment(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender)
+void connection_segment(struct connection *c, const packet_info *pinfo, const struct header *h, unsigned sender)
 {
-    const bool was_full = c->waiting.now == c->waiting.room, is_first = c->waiting.room == 0;
-    const struct occasion at = occasion_of(c, pinfo, h, sender);
-
-    file.latest_ns = at.time_ns;
-    if (c->history.count > 0 || (was_full && !waiting_make_room(&c->history, &c->waiting, at.time_ns)))
-        move_on(c, h, at);
-    else if (was_full && !is_first)
-        wait_or_follow(c, pinfo, h, sender); /* now there is room */
-    else if (!waiting_add(&c->history, &c->waiting, h, at))
-        move_on(c, h, at);
+    file.latest = pinfo->abs_ts;
+    if (c->history.count > 0 || !waiting_add(&c->history, &c->waiting, pinfo, h, sender))
+        follow(c, pinfo, h, sender);
 }
 
-bool connection_takes(const packet_info *pinfo, struct header h)
+static G_NO_INLINE bool take_syn(const packet_info *pinfo, const struct header *h)
 {
     if (may_begin_stream(h))
         return false;
@@ -450,8 +430,61 @@ bool connection_takes(const packet_info *pinfo, struct header h)
     struct connection *c = latest_of(found);
     if (!stays(c))
         return false;
-    wait_or_follow(c, pinfo, h, found.sender);
+    connection_segment(c, pinfo, h, found.sender);
     return true;
+}
+
+/*
+ * What most segments come through. The header stays in registers as long as nobody asks for its address, hence the
+ * copies.
+ */
+bool connection_takes(const packet_info *pinfo, struct header h)
+{
+    if (h.flags & TCP_SYN) {
+        const struct header copy = h;
+        return take_syn(pinfo, &copy);
+    }
+    struct pair_found found = pair_if_latest(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
+    if (!found.pair)
+        found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
+    struct connection *c = latest_of(found);
+    if (!stays(c))
+        return false;
+    file.latest = pinfo->abs_ts;
+    if (!waiting_add_at_once(&c->history, &c->waiting, pinfo, h, found.sender)) {
+        const struct header copy = h;
+        if (c->history.count > 0 || !waiting_add(&c->history, &c->waiting, pinfo, &copy, found.sender))
+            follow(c, pinfo, &copy, found.sender);
+    }
+    return true;
+}
+
+bool connection_may_open(const packet_info *pinfo, const struct header *h, struct connection_opening *o)
+{
+    if (!is_bare_syn(h) || file.nested > 0 || !ws_conversations_by_address())
+        return false;
+    const struct pair_found found = pair_search(&pinfo->src, &pinfo->dst, pair_ports(h->octets));
+    struct occasion at = segment_place(pinfo, found.sender);
+    at.direction = (uint8_t)local_direction(pinfo);
+    o->arrival = (struct connection_arrival){
+        .latest = latest_of(found), .before = latest_of(found), .sender = found.sender, .hash = found.hash,
+        .layer = at.layer, .streams = file.accounted, .accounted = file.accounted,
+    };
+    return sighting_pack_options(h, at, 0, &o->syn) == SIGHTING_FITS;
+}
+
+void connection_opens(struct connection_opening *o, packet_info *pinfo, const struct header *h)
+{
+    struct connection *c = find_or_begin(&o->arrival, pinfo, h);
+
+    if (!c)
+        return;
+    file.latest = pinfo->abs_ts;
+    if (c->history.count > 0 || !waiting_add_syn(&c->history, &c->waiting, &o->syn, &pinfo->abs_ts)) {
+        struct sighting s;
+        sighting_unpack(&o->syn, segment_time_ns(&pinfo->abs_ts), &s);
+        move_on(c, &s);
+    }
 }
 
 bool connection_view(struct connection *c, const packet_info *pinfo, unsigned sender, struct connection_view *view)
@@ -483,5 +516,5 @@ const struct history *connection_goes_on(const struct history *log)
 
 int64_t connection_latest_ns(void)
 {
-    return file.latest_ns;
+    return segment_time_ns(&file.latest);
 }

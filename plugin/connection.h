@@ -29,6 +29,13 @@ struct connection_arrival {
     uint32_t accounted;        /* first pass: those of them that are known here */
     uint32_t sender;           /* index of the end that sent it */
     uint32_t hash;             /* for pair_add(), if there is no latest */
+    uint8_t  layer;            /* the segment's, as pinfo tells it before the TCP dissector and the payload count theirs */
+};
+
+/* A SYN before the TCP dissector has seen it. Valid until connection_opens(). */
+struct connection_opening {
+    struct connection_arrival arrival;
+    struct sighting_packed syn; /* its time is counted from itself */
 };
 
 /* The states on one segment, by the roles that are shown. Valid for the call's caller only. */
@@ -46,10 +53,10 @@ void connection_forget_all(void);
 void connection_count_streams(void);
 
 /*
- * To be called before the TCP dissector, once for each segment; or connection_takes().
+ * To be called before the TCP dissector, once for each segment; or connection_takes(), or connection_may_open().
  *  pinfo  with the segment's own addresses
  */
-struct connection_arrival connection_arrives(packet_info *pinfo, struct header h);
+struct connection_arrival connection_arrives(packet_info *pinfo, const struct header *h);
 
 /*
  * To be called after it where the connection was not known before, whatever that dissector did. Returns the segment's
@@ -57,20 +64,31 @@ struct connection_arrival connection_arrives(packet_info *pinfo, struct header h
  *  pinfo    with the segment's own addresses and ports
  *  refused  by the TCP dissector
  */
-struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo, struct header h,
-                                         bool refused);
+struct connection *connection_of_segment(struct connection_arrival *arrival, packet_info *pinfo,
+                                         const struct header *h, bool refused);
 
 /*
  * On the first pass, for each segment in order: the connection is followed, if perhaps only once somebody looks.
  *  pinfo  with the segment's own layer, here and below: as it was before the TCP dissector
  */
-void connection_segment(struct connection *c, const packet_info *pinfo, struct header h, unsigned sender);
+void connection_segment(struct connection *c, const packet_info *pinfo, const struct header *h, unsigned sender);
 
 /*
  * On the first pass, before the TCP dissector, for a segment at which nobody looks: if its connection is known by then,
- * it is followed. Returns false, and does nothing, if it is not: then go on with connection_arrives().
+ * it is followed. Returns false, and does nothing, if it is not: then go on with connection_may_open().
  */
 bool connection_takes(const packet_info *pinfo, struct header h);
+
+/*
+ * On the first pass, before the TCP dissector, for a segment at which nobody looks: whether it is what connections most
+ * often begin with, a SYN without payload or uncommon options. The TCP dissector has nothing to throw an exception over
+ * in such a segment, nor anybody to hand it on to who would change pinfo's addresses. Returns false, and does nothing,
+ * of others: then go on with connection_arrives().
+ */
+bool connection_may_open(const packet_info *pinfo, const struct header *h, struct connection_opening *o);
+
+/* To be called after the TCP dissector has had it, unless it has refused it: its connection is followed. */
+void connection_opens(struct connection_opening *o, packet_info *pinfo, const struct header *h);
 
 /* On every pass, in any order: what is shown on a segment. Returns false if nothing is known of it. */
 bool connection_view(struct connection *c, const packet_info *pinfo, unsigned sender, struct connection_view *view);

@@ -20,11 +20,12 @@ enum {
     HEADER_WINDOW = 14,
 };
 
-/* The header of a whole segment. Valid as long as its octets. Small enough to be handed on in registers. */
+/* The header of a whole segment. Valid as long as its octets. */
 struct header {
     const uint8_t *octets; /* `captured` of them, HEADER_MIN at least */
     uint32_t captured;     /* options are read up to there */
     uint32_t payload;      /* octets that follow the header by the IP header's length, whatever was captured */
+    uint8_t  flags;        /* octets[HEADER_FLAGS] */
 };
 
 /* Number that stands there, in network order. */
@@ -53,10 +54,26 @@ static inline struct tcpfsm_segment header_read_fixed(const uint8_t *from_seq, u
     return seg;
 }
 
-/* Reads the options that the machine wants to know of, as far as they are well formed. */
-void header_read_options(struct header h, struct tcpfsm_segment *seg);
+/* Whether all that it has of options is time stamps, laid out as RFC 7323 appendix A recommends. */
+static inline bool header_has_timestamps_alone(struct header h)
+{
+    return h.octets[HEADER_OFFSET] >> 4 == (HEADER_MIN + 12) / 4 && h.captured >= HEADER_MIN + 12
+        && header_number32(h.octets + HEADER_MIN) == 0x0101080a; /* NOP, NOP, time stamps, ten octets */
+}
+
+/* The time stamp of such a header. */
+static inline uint32_t header_tsval_alone(struct header h)
+{
+    return header_number32(h.octets + HEADER_MIN + 4);
+}
+
+/*
+ * Reads the options that the machine wants to know of, as far as they are well formed.
+ * Returns whether all are common, well formed and captured: those of RFC 9293, RFC 7323, and SACK permitted (RFC 2018).
+ */
+bool header_read_options(const struct header *h, struct tcpfsm_segment *seg);
 
 /* Reads a segment: all but time_us. */
-struct tcpfsm_segment header_read(struct header h);
+struct tcpfsm_segment header_read(const struct header *h);
 
 #endif

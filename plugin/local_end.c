@@ -102,12 +102,12 @@ static bool is_in_networks(const struct pair *pair, unsigned end)
 static enum direction cooked_direction(const packet_info *pinfo)
 {
     enum { TO_US = 0, BROADCAST = 1, MULTICAST = 2, SENT_BY_US = 4 };
+    const int encapsulation = pinfo->rec->rec_header.packet_header.pkt_encap;
     unsigned type;
 
-    if (!pinfo->data_src)
+    if ((encapsulation != WTAP_ENCAP_SLL && encapsulation != WTAP_ENCAP_SLL2) || !pinfo->data_src)
         return DIRECTION_UNKNOWN;
     tvbuff_t *frame = get_data_source_tvb((const struct data_source *)pinfo->data_src->data);
-    const int encapsulation = pinfo->rec->rec_header.packet_header.pkt_encap;
     if (encapsulation == WTAP_ENCAP_SLL && tvb_captured_length(frame) >= 2)
         type = tvb_get_ntohs(frame, 0);
     else if (encapsulation == WTAP_ENCAP_SLL2 && tvb_captured_length(frame) >= 11)

@@ -61,7 +61,6 @@ static bool has_endpoints(const packet_info *pinfo, const struct endpoints *e)
 struct hooked {
     struct header header;
     struct endpoints endpoints; /* of the segment */
-    uint8_t layer;              /* the segment's, as pinfo tells it before TCP and the payload count theirs */
     bool looked_at;             /* somebody would see an annotation */
     struct connection_arrival arrival;
 };
@@ -75,6 +74,12 @@ static void tell_listeners(packet_info *pinfo, const struct tcpfsm_segment *seg,
         .srcport = (uint16_t)pinfo->srcport, .destport = (uint16_t)pinfo->destport,
     };
     tap_queue_packet(tap_tcpstate, pinfo, said);
+}
+
+/* Finds the header of a segment. Returns false of others: quoted in an ICMP error, or not whole. */
+static inline bool find_header(tvbuff_t *tvb, const packet_info *pinfo, struct header *header)
+{
+    return !pinfo->flags.in_error_pkt && segment_find(tvb, pinfo, header);
 }
 
 /* Whether anybody would see an annotation. */
@@ -91,7 +96,7 @@ static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const 
 
     if (!connection_view(h->arrival.connection, pinfo, h->arrival.sender, &view))
         return;
-    const struct tcpfsm_segment seg = header_read(h->header);
+    const struct tcpfsm_segment seg = header_read(&h->header);
     if (annotation_is_wanted(tree))
         annotation_add(tree, tvb, pinfo, &view, &seg);
     if (info_column && pinfo->cinfo && col_get_writable(pinfo->cinfo, COL_INFO))
@@ -105,9 +110,9 @@ static void follow(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct h
     struct connection_arrival *a = &h->arrival;
 
     if (!a->connection) {
-        a->connection = connection_of_segment(a, pinfo, h->header, refused);
+        a->connection = connection_of_segment(a, pinfo, &h->header, refused);
         if (a->connection && !pinfo->fd->visited)
-            connection_segment(a->connection, pinfo, h->header, a->sender);
+            connection_segment(a->connection, pinfo, &h->header, a->sender);
     }
     if (a->connection && h->looked_at)
         annotate(tvb, pinfo, tree, h);
@@ -118,7 +123,7 @@ static void follow_as_before(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree
 {
     const uint8_t inner = pinfo->curr_layer_num;
 
-    pinfo->curr_layer_num = h->layer;
+    pinfo->curr_layer_num = h->arrival.layer;
     follow(tvb, pinfo, tree, h, refused);
     pinfo->curr_layer_num = inner;
 }
@@ -153,36 +158,59 @@ static int dissect_and_conclude(tvbuff_t *tvb, packet_info *pinfo, proto_tree *t
 
 /* Follows a segment, and annotates it if somebody looks. */
 static G_NO_INLINE int dissect_and_follow(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data,
-                                          struct header header, bool looked_at)
+                                          const struct header *header, bool looked_at)
 {
     if (!proto_is_protocol_enabled(protocol)) /* the user has switched it off: then no connection is known either */
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
 
     struct hooked h = {
-        .header = header, .endpoints = endpoints_of(pinfo), .layer = pinfo->curr_layer_num, .looked_at = looked_at,
+        .header = *header, .endpoints = endpoints_of(pinfo), .looked_at = looked_at,
         .arrival = connection_arrives(pinfo, header),
     };
-    h.endpoints.srcport = header_number16(header.octets + HEADER_SRCPORT);
-    h.endpoints.destport = header_number16(header.octets + HEADER_DSTPORT);
+    h.endpoints.srcport = header_number16(header->octets + HEADER_SRCPORT);
+    h.endpoints.destport = header_number16(header->octets + HEADER_DSTPORT);
     if (h.arrival.connection && !pinfo->fd->visited)
         connection_segment(h.arrival.connection, pinfo, header, h.arrival.sender);
     return dissect_and_conclude(tvb, pinfo, tree, data, &h);
 }
 
-static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+/* On the first pass, a segment at which nobody looks, and of a connection that is not known before TCP has it. */
+static G_NO_INLINE int dissect_unseen(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data,
+                                      struct header header)
 {
-    const bool looked_at = somebody_looks(tree);
+    struct connection_opening opening;
+
+    if (!proto_is_protocol_enabled(protocol) || !connection_may_open(pinfo, &header, &opening))
+        return dissect_and_follow(tvb, pinfo, tree, data, &header, false);
+    const int dissected = call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
+    if (dissected > 0)
+        connection_opens(&opening, pinfo, &header);
+    return dissected;
+}
+
+static G_NO_INLINE int dissect_looked_at(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+{
     struct header header;
 
     if (!pinfo->fd->visited)
         connection_count_streams();
-    else if (!looked_at)
+    if (!find_header(tvb, pinfo, &header))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
-    /* Quoted in an ICMP error, and so no segment of its own; not whole; done before TCP has it. */
-    if (pinfo->flags.in_error_pkt || !segment_find(tvb, pinfo, &header)
-        || (!looked_at && connection_takes(pinfo, header)))
+    return dissect_and_follow(tvb, pinfo, tree, data, &header, true);
+}
+
+static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+{
+    struct header header;
+
+    if (somebody_looks(tree))
+        return dissect_looked_at(tvb, pinfo, tree, data);
+    if (pinfo->fd->visited)
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
-    return dissect_and_follow(tvb, pinfo, tree, data, header, looked_at);
+    connection_count_streams();
+    if (!find_header(tvb, pinfo, &header) || connection_takes(pinfo, header))
+        return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
+    return dissect_unseen(tvb, pinfo, tree, data, header);
 }
 
 /* ------------------------------------------------------------------ registration */

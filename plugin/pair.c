@@ -12,8 +12,10 @@ static struct {
     struct pair **bucket;
     uint32_t mask; /* number of buckets - 1 */
     uint32_t count;
-    struct pair *latest; /* the one found or added last: the next segment is often of it; NULL: none */
 } table;
+
+static struct pair nobody = { .address_type = UINT8_MAX }; /* no address is of that type */
+struct pair *pair_latest = &nobody;
 
 /* Odd numbers that nobody who makes a capture can know: else all pairs could be made to share a bucket. */
 static uint64_t secret[3];
@@ -28,12 +30,6 @@ static inline uint64_t spread(uint64_t value, unsigned by)
 {
     value *= secret[by];
     return value ^ value >> 32;
-}
-
-/* The ports, as a segment in the other direction bears them. */
-static inline uint32_t ports_back(uint32_t ports)
-{
-    return ports << 16 | ports >> 16;
 }
 
 static inline uint32_t word_at(const uint8_t *octets)
@@ -71,7 +67,7 @@ static uint32_t hash_of_addresses(const address *src, const address *dst, uint32
     const uint8_t length = length_of(src, dst);
 
     return hash_of_ends(hash_of_end((const uint8_t *)src->data, length, ports),
-                        hash_of_end((const uint8_t *)dst->data, length, ports_back(ports)));
+                        hash_of_end((const uint8_t *)dst->data, length, pair_ports_back(ports)));
 }
 
 uint16_t pair_port(const struct pair *p, unsigned end)
@@ -96,11 +92,6 @@ static bool has_any_address(const struct pair *p, unsigned end, const address *a
     return p->address_length == 0 || memcmp(pair_address(p, end), a->data, p->address_length) == 0;
 }
 
-static bool has_ipv4_address(const struct pair *p, unsigned end, const address *a)
-{
-    return memcmp(p->address.few[end], a->data, 4) == 0;
-}
-
 static bool has_ipv6_address(const struct pair *p, unsigned end, const address *a)
 {
     return memcmp(p->address.many + 16 * end, a->data, 16) == 0;
@@ -113,7 +104,7 @@ static inline struct pair_found match_by(struct pair *p, const address *src, con
 
     if (p->ports == ports && has(p, 0, src) && has(p, 1, dst)) {
         found.pair = p;
-    } else if (p->ports == ports_back(ports) && has(p, 1, src) && has(p, 0, dst)) {
+    } else if (p->ports == pair_ports_back(ports) && has(p, 1, src) && has(p, 0, dst)) {
         found.pair = p;
         found.sender = 1;
     }
@@ -128,7 +119,7 @@ static inline struct pair_found match_ip(struct pair *p, const address *src, con
     if (p->address_type != (unsigned)src->type || src->type != dst->type)
         return none;
     if (src->type == AT_IPv4)
-        return match_by(p, src, dst, ports, has_ipv4_address);
+        return pair_match_ipv4(p, src, dst, ports);
     return src->type == AT_IPv6 ? match_by(p, src, dst, ports, has_ipv6_address) : none;
 }
 
@@ -143,35 +134,42 @@ static G_NO_INLINE struct pair_found match_other(struct pair *p, const address *
     return match_by(p, src, dst, ports, has_any_address);
 }
 
-static G_NO_INLINE struct pair_found search(const address *src, const address *dst, uint32_t ports)
+/*  p     the first in it */
+static G_NO_INLINE struct pair_found search_bucket(struct pair *p, const address *src, const address *dst,
+                                                   uint32_t ports, uint32_t hash)
 {
     const bool ip = src->type == AT_IPv4 || src->type == AT_IPv6;
-    const struct pair_found none = { NULL, 0, hash_of_addresses(src, dst, ports) };
+    const struct pair_found none = { NULL, 0, hash };
 
-    for (struct pair *p = table.bucket ? table.bucket[none.hash & table.mask] : NULL; p; p = p->next) {
+    for (; p; p = p->next) {
         const struct pair_found found = ip ? match_ip(p, src, dst, ports) : match_other(p, src, dst, ports);
         if (found.pair) {
-            table.latest = p;
+            pair_latest = p;
             return found;
         }
     }
     return none;
 }
 
+struct pair_found pair_search(const address *src, const address *dst, uint32_t ports)
+{
+    const struct pair_found none = { NULL, 0, hash_of_addresses(src, dst, ports) };
+    struct pair *first = table.bucket ? table.bucket[none.hash & table.mask] : NULL;
+
+    return first ? search_bucket(first, src, dst, ports, none.hash) : none;
+}
+
 struct pair_found pair_find(const address *src, const address *dst, uint32_t ports)
 {
-    if (table.latest) {
-        const struct pair_found found = match_ip(table.latest, src, dst, ports);
-        if (found.pair)
-            return found;
-    }
-    return search(src, dst, ports);
+    const struct pair_found found = match_ip(pair_latest, src, dst, ports);
+
+    return found.pair ? found : pair_search(src, dst, ports);
 }
 
 static uint32_t hash_of(const struct pair *p)
 {
     return hash_of_ends(hash_of_end(pair_address(p, 0), p->address_length, p->ports),
-                        hash_of_end(pair_address(p, 1), p->address_length, ports_back(p->ports)));
+                        hash_of_end(pair_address(p, 1), p->address_length, pair_ports_back(p->ports)));
 }
 
 static void link_in(struct pair *p, uint32_t hash)
@@ -208,14 +206,17 @@ void pair_add(struct pair *pair, const address *src, const address *dst, uint32_
     pair->address_length = length;
     if (length > few)
         pair->address.many = octets = (uint8_t *)wmem_alloc(wmem_file_scope(), 2 * (size_t)length);
-    if (length > 0) {
+    if (length == few) { /* IPv4: copied without a call */
+        memcpy(pair->address.few[0], src->data, few);
+        memcpy(pair->address.few[1], dst->data, few);
+    } else if (length > 0) {
         memcpy(octets, src->data, length);
         memcpy(octets + (length > few ? length : few), dst->data, length);
     }
     if (!table.bucket || table.count / 2 > table.mask)
         add_buckets();
     table.count++;
-    table.latest = pair;
+    pair_latest = pair;
     link_in(pair, hash);
 }
 
@@ -227,11 +228,12 @@ void pair_replace(struct pair *pair, struct pair *old)
         link = &(*link)->next;
     *pair = *old;
     *link = pair;
-    table.latest = pair;
+    pair_latest = pair;
 }
 
 void pair_forget_all(void)
 {
     memset(&table, 0, sizeof table);
+    pair_latest = &nobody;
     choose_secret();
 }

@@ -39,8 +39,50 @@ struct pair_found {
     uint32_t hash;     /* of a pair that is not there: for pair_add() */
 };
 
-/* Finds the pair of a segment. */
+/* The ports, as a segment in the other direction bears them. */
+static inline uint32_t pair_ports_back(uint32_t ports)
+{
+    return ports << 16 | ports >> 16;
+}
+
+/* The one found or added last, most often that of the next segment; at first one that no segment is of. */
+extern struct pair *pair_latest;
+
+static inline bool pair_has_ipv4(const struct pair *p, const address *end0, const address *end1)
+{
+    return memcmp(p->address.few[0], end0->data, 4) == 0 && memcmp(p->address.few[1], end1->data, 4) == 0;
+}
+
+/* Whether a segment between IPv4 addresses is of a pair of such. */
+static inline struct pair_found pair_match_ipv4(struct pair *p, const address *src, const address *dst, uint32_t ports)
+{
+    struct pair_found found = { NULL, 0, 0 };
+
+    if (p->ports == ports && pair_has_ipv4(p, src, dst)) {
+        found.pair = p;
+    } else if (p->ports == pair_ports_back(ports) && pair_has_ipv4(p, dst, src)) {
+        found.pair = p;
+        found.sender = 1;
+    }
+    return found;
+}
+
+/* Finds the pair of a segment without a call, if it is the latest, and its addresses are IPv4. */
+static inline struct pair_found pair_if_latest(const address *src, const address *dst, uint32_t ports)
+{
+    struct pair *p = pair_latest;
+    const struct pair_found none = { NULL, 0, 0 };
+
+    if (src->type != AT_IPv4 || dst->type != AT_IPv4 || p->address_type != AT_IPv4)
+        return none;
+    return pair_match_ipv4(p, src, dst, ports);
+}
+
+/* Finds the pair of any segment. */
 struct pair_found pair_find(const address *src, const address *dst, uint32_t ports);
+
+/* The same, with less work where it is not the latest. */
+struct pair_found pair_search(const address *src, const address *dst, uint32_t ports);
 
 /* An end's port. */
 uint16_t pair_port(const struct pair *pair, unsigned end);

@@ -32,27 +32,34 @@ static void open(struct run *run, const struct sighting *syn, const struct sight
     run->scale[server] = scaled ? syn_ack->seg.wscale : 0;
 }
 
+/* Takes a segment that waits into the run, if it goes on in order. It has no options that count. */
+static bool take_waiting(struct run *run, const struct sighting_packed *waiting, int64_t from_ns)
+{
+    const struct tcpfsm_segment seg = header_read_fixed(waiting->fixed, sighting_payload(waiting));
+    const struct occasion at = { .time_ns = sighting_time_ns(waiting, from_ns), .sender = sighting_sender(waiting) & 1 };
+
+    return run_take(run, &seg, at);
+}
+
 unsigned run_begin(struct run *run, const struct sighting_packed *waiting, unsigned count, int64_t from_ns)
 {
-    struct sighting syn, syn_ack, next;
+    struct sighting syn, syn_ack;
     unsigned taken = 2;
 
     if (count <= taken)
         return 0;
     sighting_unpack(&waiting[0], from_ns, &syn);
     sighting_unpack(&waiting[1], from_ns, &syn_ack);
-    if (!is_opening(&syn, &syn_ack))
+    if (!is_opening(&syn, &syn_ack) || sighting_sender(&waiting[2]) != syn.at.sender) /* the handshake's last ACK */
         return 0;
     open(run, &syn, &syn_ack);
     const unsigned server = syn_ack.at.sender;
     const uint32_t sent = run->next[server], acked = run->ack[server];
-    for (; taken < count; taken++) {
-        sighting_unpack(&waiting[taken], from_ns, &next);
-        if ((taken == 2 && next.at.sender == server) || !run_take(run, &next.seg, next.at)) /* first comes the handshake's last ACK */
-            break;
+    while (taken < count && take_waiting(run, &waiting[taken], from_ns)) {
+        taken++;
         /* The server too has sent what only an open end sends: data, or the ACK of data. */
         if (run->after == 0 && (run->next[server] != sent || run->ack[server] != acked))
-            run->after = (uint8_t)(taken + 1);
+            run->after = (uint8_t)taken;
     }
     return run->after > 0 ? taken : 0;
 }

@@ -40,14 +40,15 @@ void run_move(const struct run *run, struct tcpfsm *m);
 
 /*
  * Takes a segment into the run, if it goes on in order: it begins where its sender's last one ended, not beyond any
- * window, and acknowledges no less than before and no more than was sent.
+ * window, acknowledges no less than before and no more than was sent, and is no longer than a packet of common size.
  *  seg  of which no option, nor the time, is looked at
  */
 static inline bool run_take(struct run *run, const struct tcpfsm_segment *seg, struct occasion at)
 {
     const unsigned s = at.sender & 1, r = !s;
 
-    if ((seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK || seg->seq != run->next[s]
+    if ((seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK || seg->len > UINT16_MAX
+        || seg->seq != run->next[s]
         || seq_gt(seg->seq, run->edge[r]) || seq_lt(seg->ack, run->ack[s]) || seq_gt(seg->ack, run->next[r]))
         return false;
     run->ack[s] = seg->ack;
@@ -60,12 +61,12 @@ static inline bool run_take(struct run *run, const struct tcpfsm_segment *seg, s
     return true;
 }
 
-/* The same, of a header; not of one with more payload than a packet of common size can have. */
+/* The same, of a header. */
 static inline bool run_take_header(struct run *run, struct header h, struct occasion at)
 {
     const struct tcpfsm_segment seg = header_read_fixed(h.octets + HEADER_SEQ, h.payload);
 
-    return h.payload <= UINT16_MAX && run_take(run, &seg, at);
+    return run_take(run, &seg, at);
 }
 
 #endif

@@ -17,46 +17,40 @@ static uint8_t unpack_wscale(uint8_t packed)
     return packed == SIGHTING_NO_WSCALE ? TCPFSM_NO_WSCALE : packed;
 }
 
-/* Returns false if they do not fit. */
-static bool pack_options(struct header h, struct sighting_packed *packed)
+enum sighting_fit sighting_pack_options(const struct header *h, struct occasion at, uint64_t later_ns,
+                                        struct sighting_packed *packed)
 {
-    uint8_t *about = &packed->fixed[ABOUT];
+    const bool syn = (h->flags & TCP_SYN) != 0;
     struct tcpfsm_segment seg = { .wscale = TCPFSM_NO_WSCALE };
+    struct header as = *h;
+    uint8_t *about = &packed->fixed[ABOUT];
 
-    header_read_options(h, &seg);
+    const bool common = header_read_options(h, &seg);
+    if (syn && (h->payload > 0 || seg.fast_open))
+        return SIGHTING_DOES_NOT_FIT;
+    if (syn)
+        as.payload = seg.mss; /* has its place */
+    if (!sighting_pack_plain(as, at, later_ns, packed))
+        return SIGHTING_DOES_NOT_FIT;
+    if (syn)
+        *about = (uint8_t)((*about & ~(0xfu << SIGHTING_WSCALE)) | pack_wscale(seg.wscale) << SIGHTING_WSCALE);
     if (seg.has_tsval) {
         packed->tsval = seg.tsval;
         *about |= SIGHTING_HAS_TSVAL;
     }
-    if (h.octets[HEADER_FLAGS] & TCP_SYN) {
-        uint64_t rest;
-        memcpy(&rest, packed->rest, sizeof rest);
-        rest |= (uint64_t)seg.mss << SIGHTING_PAYLOAD; /* there is no payload, or it does not fit */
-        memcpy(packed->rest, &rest, sizeof rest);
-        *about = (uint8_t)((*about & ~(0xfu << SIGHTING_WSCALE)) | pack_wscale(seg.wscale) << SIGHTING_WSCALE);
-        return h.payload == 0 && !seg.fast_open;
-    }
-    return true;
-}
-
-bool sighting_pack(struct header h, struct occasion at, int64_t from_ns, struct sighting_packed *packed)
-{
-    return sighting_pack_plain(h, at, from_ns, packed) && (!sighting_has_options(h) || pack_options(h, packed));
+    return common ? SIGHTING_FITS : SIGHTING_IS_ODD;
 }
 
 void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, struct sighting *s)
 {
     const uint8_t about = packed->fixed[ABOUT];
-    uint64_t rest;
 
-    memcpy(&rest, packed->rest, sizeof rest);
-    const uint64_t later_ns = rest & ((UINT64_C(1) << SIGHTING_LATER_BITS) - 1);
-    const uint16_t payload_or_mss = (uint16_t)(rest >> SIGHTING_PAYLOAD);
     *s = (struct sighting){
-        .seg = header_read_fixed(packed->fixed, payload_or_mss),
+        .seg = header_read_fixed(packed->fixed, sighting_payload(packed)),
         .at = {
-            .time_ns = from_ns + (int64_t)later_ns, .frame = packed->frame, .layer = (uint8_t)(rest >> SIGHTING_LAYER),
-            .sender = about & SIGHTING_SENDER, .direction = about >> SIGHTING_DIRECTION & 3,
+            .time_ns = sighting_time_ns(packed, from_ns), .frame = packed->frame,
+            .layer = (uint8_t)(sighting_rest(packed) >> SIGHTING_LAYER),
+            .sender = sighting_sender(packed), .direction = about >> SIGHTING_DIRECTION & 3,
         },
     };
     s->seg.time_us = occasion_time_us(s->at);
@@ -66,7 +60,7 @@ void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, stru
         s->seg.tsval = packed->tsval;
     }
     if (s->seg.flags & TCP_SYN) {
-        s->seg.mss = payload_or_mss;
+        s->seg.mss = sighting_payload(packed);
         s->seg.len = 0;
     }
 }

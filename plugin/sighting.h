@@ -54,26 +54,26 @@ enum {
     SIGHTING_NO_WSCALE = TCPFSM_WSCALE_MAX + 1,
 };
 
+#define SIGHTING_LATER_END (UINT64_C(1) << SIGHTING_LATER_BITS)
+
 /* Whether the header has options that are packed: of others there is no need to know. */
 static inline bool sighting_has_options(struct header h)
 {
-    const uint8_t flags = h.octets[HEADER_FLAGS];
-
-    return (flags & TCP_SYN) || ((flags & TCP_FIN) && h.octets[HEADER_OFFSET] >> 4 > HEADER_MIN / 4);
+    return (h.flags & TCP_SYN) || ((h.flags & TCP_FIN) && h.octets[HEADER_OFFSET] >> 4 > HEADER_MIN / 4);
 }
 
 /*
  * Packs the sighting of a header that has none.
- *  from_ns  time from which its time is counted, here and below
- * Returns false if it does not fit: it is earlier than that, or much later, or has a large payload.
+ *  at        of which the time is not looked at
+ *  later_ns  how much later it is than the time from which theirs is counted, less than SIGHTING_LATER_END
+ * Returns false if it does not fit: it has a large payload.
  */
-static inline bool sighting_pack_plain(struct header h, struct occasion at, int64_t from_ns,
+static inline bool sighting_pack_plain(struct header h, struct occasion at, uint64_t later_ns,
                                        struct sighting_packed *packed)
 {
-    const uint64_t later_ns = (uint64_t)at.time_ns - (uint64_t)from_ns;
     const uint64_t rest = later_ns | (uint64_t)at.layer << SIGHTING_LAYER | (uint64_t)h.payload << SIGHTING_PAYLOAD;
 
-    if ((later_ns >> SIGHTING_LATER_BITS | h.payload >> 16) != 0)
+    if (h.payload > UINT16_MAX)
         return false;
     memcpy(packed->fixed, h.octets + HEADER_SEQ, sizeof packed->fixed);
     packed->fixed[HEADER_OFFSET - HEADER_SEQ] =
@@ -83,10 +83,69 @@ static inline bool sighting_pack_plain(struct header h, struct occasion at, int6
     return true;
 }
 
-/* The same, with options or without. Does not fit either: a SYN with data or a Fast Open cookie. */
-bool sighting_pack(struct header h, struct occasion at, int64_t from_ns, struct sighting_packed *packed);
+enum sighting_fit {
+    SIGHTING_DOES_NOT_FIT = 0,
+    SIGHTING_IS_ODD, /* it fits, but has options that header_read_options() does not call common */
+    SIGHTING_FITS,
+};
 
-/* The sighting that was packed. */
+/* The same of a header that has some. Does not fit either: a SYN with data or a Fast Open cookie. */
+enum sighting_fit sighting_pack_options(const struct header *h, struct occasion at, uint64_t later_ns,
+                                        struct sighting_packed *packed);
+
+/* The same of any header. */
+static inline enum sighting_fit sighting_pack(const struct header *h, struct occasion at, uint64_t later_ns,
+                                              struct sighting_packed *packed)
+{
+    if (!(h->flags & TCP_SYN) && header_has_timestamps_alone(*h)) { /* so has most often a FIN */
+        packed->tsval = header_tsval_alone(*h);
+        if (!sighting_pack_plain(*h, at, later_ns, packed))
+            return SIGHTING_DOES_NOT_FIT;
+        packed->fixed[HEADER_OFFSET - HEADER_SEQ] |= SIGHTING_HAS_TSVAL;
+        return SIGHTING_FITS;
+    }
+    if (sighting_has_options(*h))
+        return sighting_pack_options(h, at, later_ns, packed);
+    return sighting_pack_plain(*h, at, later_ns, packed) ? SIGHTING_FITS : SIGHTING_DOES_NOT_FIT;
+}
+
+/* ------------------------------------------------------------------ of one that was packed */
+
+static inline uint64_t sighting_rest(const struct sighting_packed *packed)
+{
+    uint64_t rest;
+
+    memcpy(&rest, packed->rest, sizeof rest);
+    return rest;
+}
+
+/* Has its time counted from another time. */
+static inline void sighting_set_later(struct sighting_packed *packed, uint64_t later_ns)
+{
+    const uint64_t rest = (sighting_rest(packed) & ~(SIGHTING_LATER_END - 1)) | later_ns;
+
+    memcpy(packed->rest, &rest, sizeof packed->rest);
+}
+
+/* Index of the end that sent it. */
+static inline uint8_t sighting_sender(const struct sighting_packed *packed)
+{
+    return packed->fixed[HEADER_OFFSET - HEADER_SEQ] & SIGHTING_SENDER;
+}
+
+/* When it was captured, if its time is counted from from_ns. */
+static inline int64_t sighting_time_ns(const struct sighting_packed *packed, int64_t from_ns)
+{
+    return from_ns + (int64_t)(sighting_rest(packed) & (SIGHTING_LATER_END - 1));
+}
+
+/* Octets of its payload, if it is not a SYN; or its MSS option. */
+static inline uint16_t sighting_payload(const struct sighting_packed *packed)
+{
+    return (uint16_t)(sighting_rest(packed) >> SIGHTING_PAYLOAD);
+}
+
+/* All of it. Its time is counted from from_ns. */
 void sighting_unpack(const struct sighting_packed *packed, int64_t from_ns, struct sighting *s);
 
 #endif

@@ -91,7 +91,9 @@ static inline bool deferred_take(struct deferred *d, unsigned sender, const stru
     const struct header h = written_header(&written, seg->len);
     if (d->has_run && d->count == d->run.after && run_take_header(&d->run, h, at))
         return !is_news;
-    d->is_over = d->count == DEFERRED_MAX || !sighting_pack(h, at, d->from_ns, &d->waiting[d->count]);
+    const uint64_t later_ns = (uint64_t)at.time_ns - (uint64_t)d->from_ns;
+    d->is_over = d->count == DEFERRED_MAX || later_ns >= SIGHTING_LATER_END
+        || !sighting_pack(&h, at, later_ns, &d->waiting[d->count]);
     if (d->is_over)
         return true;
     d->is_news[d->count++] = is_news;

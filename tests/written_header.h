@@ -34,7 +34,10 @@ static inline uint8_t *write_option(struct written_header *w, uint8_t kind, unsi
     return at + 2;
 }
 
-/* Ports are 0 and the checksum is. Options are written as far as the segment has them, whatever its flags. */
+/*
+ * Ports are 0 and the checksum is. Options are written as far as the segment has them, whatever its flags; time stamps,
+ * if it has but these, as RFC 7323 appendix A recommends.
+ */
 static inline void write_header(struct written_header *w, const struct tcpfsm_segment *seg)
 {
     memset(w, 0, sizeof *w);
@@ -47,6 +50,10 @@ static inline void write_header(struct written_header *w, const struct tcpfsm_se
         write_number(write_option(w, 2, 2), 2, seg->mss);
     if (seg->wscale != TCPFSM_NO_WSCALE)
         *write_option(w, 3, 1) = seg->wscale;
+    if (seg->has_tsval && w->count == HEADER_MIN && !seg->fast_open) {
+        w->octets[w->count++] = 1;
+        w->octets[w->count++] = 1;
+    }
     if (seg->has_tsval)
         write_number(write_option(w, 8, 8), 4, seg->tsval);
     if (seg->fast_open)
@@ -58,7 +65,9 @@ static inline void write_header(struct written_header *w, const struct tcpfsm_se
 /* Valid as long as what was written. */
 static inline struct header written_header(const struct written_header *w, uint32_t payload)
 {
-    const struct header h = { .octets = w->octets, .captured = w->count, .payload = payload };
+    const struct header h = {
+        .octets = w->octets, .captured = w->count, .payload = payload, .flags = w->octets[HEADER_FLAGS],
+    };
     return h;
 }
 

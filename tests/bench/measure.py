@@ -166,7 +166,7 @@ def per_packet(program, use, kind, made, lengths=(SHORT_RUN, LONG_RUN)):
 
 
 HOOK = "dissect_tcpstate"
-WITHIN = "dissect_and_conclude"     # called by the hook where it has something to do after the TCP dissector
+WITHIN = ("dissect_unseen", "dissect_looked_at", "dissect_and_follow", "dissect_and_conclude")
 TCP = "call_dissector_only"         # called by either: the TCP dissector
 
 
@@ -194,7 +194,7 @@ def hook_instructions(profile):
                 is_tcp = calls and called.startswith(TCP)
                 if function == HOOK and not is_tcp:
                     spent += int(words[1])
-                elif function == WITHIN and is_tcp: # counted in what the hook spends on that call
+                elif function.startswith(WITHIN) and is_tcp: # counted in what the hook spends on that call
                     spent -= int(words[1])
                 calls = False
     if spent == 0:

@@ -148,7 +148,8 @@ static struct tcpfsm_segment after_waiting(const struct tcpfsm_segment *seg)
     struct sighting again;
 
     write_header(&written, seg);
-    if (!sighting_pack(written_header(&written, seg->len), at, from_ns, &packed))
+    const struct header h = written_header(&written, seg->len);
+    if (!sighting_pack(&h, at, (uint64_t)(at.time_ns - from_ns), &packed))
         return *seg;
     sighting_unpack(&packed, from_ns, &again);
     return again.seg;

@@ -21,18 +21,24 @@ static struct sighting ordinary(void)
     return s;
 }
 
-/* Its header is written, packed and read again. Returns false if it does not fit. */
-static bool pack(const struct sighting *s, struct sighting *again)
+/* Its header is written, packed with that time and read again. */
+static enum sighting_fit pack_later(const struct sighting *s, uint64_t later_ns, struct sighting *again)
 {
     struct written_header written;
     struct sighting_packed packed;
 
     write_header(&written, &s->seg);
-    if (!sighting_pack(written_header(&written, s->seg.len), s->at, FROM_NS, &packed))
-        return false;
+    const struct header h = written_header(&written, s->seg.len);
+    const enum sighting_fit fit = sighting_pack(&h, s->at, later_ns, &packed);
     memset(&written, 0xff, sizeof written); /* the header is gone when its turn comes */
-    sighting_unpack(&packed, FROM_NS, again);
-    return true;
+    if (fit != SIGHTING_DOES_NOT_FIT)
+        sighting_unpack(&packed, FROM_NS, again);
+    return fit;
+}
+
+static enum sighting_fit pack(const struct sighting *s, struct sighting *again)
+{
+    return pack_later(s, (uint64_t)(s->at.time_ns - FROM_NS), again);
 }
 
 static void same_segment(const struct tcpfsm_segment *a, const struct tcpfsm_segment *b)
@@ -46,7 +52,7 @@ static void same_again(const struct sighting *s)
 {
     struct sighting again;
 
-    CHECK(pack(s, &again));
+    CHECK(pack(s, &again) == SIGHTING_FITS);
     CHECK(again.at.time_ns == s->at.time_ns && again.at.frame == s->at.frame && again.at.layer == s->at.layer);
     CHECK(again.at.sender == s->at.sender && again.at.direction == s->at.direction);
     same_segment(&again.seg, &s->seg);
@@ -56,7 +62,7 @@ static void is_refused(const struct sighting *s)
 {
     struct sighting again;
 
-    CHECK(!pack(s, &again));
+    CHECK(pack(s, &again) == SIGHTING_DOES_NOT_FIT);
 }
 
 static void every_kind_of_segment(void)
@@ -86,10 +92,10 @@ static void options_that_do_not_count_are_forgotten(void)
     s.seg.mss = 1460;
     s.seg.wscale = 7;
     s.seg.has_tsval = s.seg.fast_open = true;
-    CHECK(pack(&s, &again));
+    CHECK(pack(&s, &again) != SIGHTING_DOES_NOT_FIT);
     CHECK(again.seg.mss == 0 && again.seg.wscale == TCPFSM_NO_WSCALE && !again.seg.has_tsval && !again.seg.fast_open);
     s.seg.flags = TCP_FIN | TCP_ACK;
-    CHECK(pack(&s, &again));
+    CHECK(pack(&s, &again) != SIGHTING_DOES_NOT_FIT);
     CHECK(again.seg.mss == 0 && again.seg.wscale == TCPFSM_NO_WSCALE && again.seg.has_tsval && !again.seg.fast_open);
 }
 
@@ -100,24 +106,61 @@ static void a_scale_beyond_all_counts_as_the_largest(void)
     s.seg.flags = TCP_SYN;
     s.seg.len = 0;
     s.seg.wscale = 15;
-    CHECK(pack(&s, &again));
+    CHECK(pack(&s, &again) != SIGHTING_DOES_NOT_FIT);
     CHECK(again.seg.wscale == 14);
 }
 
-static void time_is_bounded(void)
+static void all_times_that_fit_are_kept(void)
 {
     struct sighting s = ordinary();
 
     s.at.time_ns = FROM_NS;
     same_again(&s);
-    s.at.time_ns = FROM_NS + (INT64_C(1) << 40) - 1;
+    s.at.time_ns = FROM_NS + (int64_t)SIGHTING_LATER_END - 1;
     same_again(&s);
-    s.at.time_ns++;
-    is_refused(&s);
-    s.at.time_ns = FROM_NS - 1;
-    is_refused(&s);
-    s.at.time_ns = INT64_MIN;
-    is_refused(&s);
+}
+
+static void time_may_be_counted_from_another(void)
+{
+    struct sighting s = ordinary(), again;
+    struct written_header written;
+    struct sighting_packed packed;
+
+    write_header(&written, &s.seg);
+    const struct header h = written_header(&written, s.seg.len);
+    CHECK(sighting_pack(&h, s.at, SIGHTING_LATER_END - 1, &packed) == SIGHTING_FITS);
+    sighting_set_later(&packed, 5678);
+    sighting_unpack(&packed, FROM_NS, &again);
+    CHECK(again.at.time_ns == s.at.time_ns && again.at.layer == s.at.layer);
+    same_segment(&again.seg, &s.seg);
+}
+
+static void what_a_run_asks_for(void)
+{
+    struct sighting s = ordinary();
+    struct written_header written;
+    struct sighting_packed packed;
+
+    write_header(&written, &s.seg);
+    const struct header h = written_header(&written, s.seg.len);
+    CHECK(sighting_pack(&h, s.at, 5678, &packed) == SIGHTING_FITS);
+    CHECK(sighting_sender(&packed) == 1 && sighting_payload(&packed) == 1460);
+    CHECK(sighting_time_ns(&packed, FROM_NS) == s.at.time_ns);
+}
+
+static void uncommon_options_are_told_of(void)
+{
+    uint8_t octets[HEADER_MIN + 4] = { 0 };
+    struct sighting_packed packed;
+    struct sighting again;
+
+    octets[HEADER_OFFSET] = sizeof octets / 4 << 4;
+    octets[HEADER_FLAGS] = TCP_SYN;
+    memcpy(octets + HEADER_MIN, (const uint8_t[]){ 28, 4, 1, 2 }, 4); /* user timeout, RFC 5482 */
+    const struct header h = { .octets = octets, .captured = sizeof octets, .flags = TCP_SYN };
+    CHECK(sighting_pack(&h, ordinary().at, 5678, &packed) == SIGHTING_IS_ODD);
+    sighting_unpack(&packed, FROM_NS, &again);
+    CHECK(again.seg.flags == TCP_SYN && again.seg.mss == 0 && again.seg.wscale == TCPFSM_NO_WSCALE);
 }
 
 static void uncommon_segments_are_refused(void)
@@ -143,7 +186,10 @@ int main(void)
     every_kind_of_segment();
     options_that_do_not_count_are_forgotten();
     a_scale_beyond_all_counts_as_the_largest();
-    time_is_bounded();
+    all_times_that_fit_are_kept();
+    time_may_be_counted_from_another();
+    what_a_run_asks_for();
+    uncommon_options_are_told_of();
     uncommon_segments_are_refused();
     return 0;
 }
