@@ -210,11 +210,6 @@ void connection_count_streams(void)
     }
 }
 
-static inline struct pair_found find_pair(const packet_info *pinfo, const struct header *h)
-{
-    return pair_find(&pinfo->src, &pinfo->dst, pair_ports(h->octets));
-}
-
 /* The pair's latest connection; NULL: it has none. */
 static inline struct connection *latest_of(struct pair_found found)
 {
@@ -223,7 +218,7 @@ static inline struct connection *latest_of(struct pair_found found)
 
 struct connection_arrival connection_arrives(packet_info *pinfo, const struct header *h)
 {
-    const struct pair_found found = find_pair(pinfo, h);
+    const struct pair_found found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h->octets));
     struct connection_arrival arrival = {
         .latest = latest_of(found), .before = latest_of(found), .sender = found.sender, .hash = found.hash,
         .layer = pinfo->curr_layer_num,
@@ -275,7 +270,7 @@ static struct connection *find_or_begin(struct connection_arrival *arrival, pack
     uint32_t stream = arrival->streams;
 
     if (file.accounted != arrival->accounted) { /* of segments within this one, some began a connection */
-        const struct pair_found found = find_pair(pinfo, h);
+        const struct pair_found found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h->octets));
         arrival->latest = arrival->before = latest_of(found);
         arrival->sender = found.sender;
         arrival->hash = found.hash;
@@ -426,7 +421,7 @@ static G_NO_INLINE bool take_syn(const packet_info *pinfo, const struct header *
 {
     if (may_begin_stream(h))
         return false;
-    const struct pair_found found = find_pair(pinfo, h);
+    const struct pair_found found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h->octets));
     struct connection *c = latest_of(found);
     if (!stays(c))
         return false;
@@ -444,9 +439,7 @@ bool connection_takes(const packet_info *pinfo, struct header h)
         const struct header copy = h;
         return take_syn(pinfo, &copy);
     }
-    struct pair_found found = pair_if_latest(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
-    if (!found.pair)
-        found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
+    const struct pair_found found = pair_find(&pinfo->src, &pinfo->dst, pair_ports(h.octets));
     struct connection *c = latest_of(found);
     if (!stays(c))
         return false;

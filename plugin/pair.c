@@ -17,6 +17,13 @@ static struct {
 static struct pair nobody = { .address_type = UINT8_MAX }; /* no address is of that type */
 struct pair *pair_latest = &nobody;
 
+/*
+ * The pair found or added last of those whose ports lead there; NULL: none. Spares most searches where thousands of
+ * connections take turns. A pair that is there has been compared like any other before it is found.
+ */
+#define RECENT_BITS 12
+static struct pair *recent[1 << RECENT_BITS];
+
 /* Odd numbers that nobody who makes a capture can know: else all pairs could be made to share a bucket. */
 static uint64_t secret[3];
 
@@ -30,6 +37,17 @@ static inline uint64_t spread(uint64_t value, unsigned by)
 {
     value *= secret[by];
     return value ^ value >> 32;
+}
+
+/* The same for both directions. */
+static inline struct pair **recent_of(uint32_t ports)
+{
+    return &recent[(ports ^ pair_ports_back(ports)) * 0x9e3779b1u >> (32 - RECENT_BITS)]; /* by the golden ratio */
+}
+
+static inline void note_latest(struct pair *p)
+{
+    pair_latest = *recent_of(p->ports) = p;
 }
 
 static inline uint32_t word_at(const uint8_t *octets)
@@ -84,46 +102,13 @@ const uint8_t *pair_address(const struct pair *p, unsigned end)
                                                          : p->address.many + end * p->address_length;
 }
 
-/* Whether an end has that address, of the same kind as its own. */
-typedef bool (*has_address)(const struct pair *p, unsigned end, const address *a);
-
-static bool has_any_address(const struct pair *p, unsigned end, const address *a)
+static bool has_any(const struct pair *p, const address *end0, const address *end1)
 {
-    return p->address_length == 0 || memcmp(pair_address(p, end), a->data, p->address_length) == 0;
+    return p->address_length == 0 || (memcmp(pair_address(p, 0), end0->data, p->address_length) == 0
+                                      && memcmp(pair_address(p, 1), end1->data, p->address_length) == 0);
 }
 
-static bool has_ipv6_address(const struct pair *p, unsigned end, const address *a)
-{
-    return memcmp(p->address.many + 16 * end, a->data, 16) == 0;
-}
-
-static inline struct pair_found match_by(struct pair *p, const address *src, const address *dst, uint32_t ports,
-                                         has_address has)
-{
-    struct pair_found found = { NULL, 0, 0 };
-
-    if (p->ports == ports && has(p, 0, src) && has(p, 1, dst)) {
-        found.pair = p;
-    } else if (p->ports == pair_ports_back(ports) && has(p, 1, src) && has(p, 0, dst)) {
-        found.pair = p;
-        found.sender = 1;
-    }
-    return found;
-}
-
-/* Which end of the pair, if any, sent a segment with these IP addresses and ports: known without a call. */
-static inline struct pair_found match_ip(struct pair *p, const address *src, const address *dst, uint32_t ports)
-{
-    const struct pair_found none = { NULL, 0, 0 };
-
-    if (p->address_type != (unsigned)src->type || src->type != dst->type)
-        return none;
-    if (src->type == AT_IPv4)
-        return pair_match_ipv4(p, src, dst, ports);
-    return src->type == AT_IPv6 ? match_by(p, src, dst, ports, has_ipv6_address) : none;
-}
-
-/* The same with other addresses. */
+/* pair_match_ip() with other addresses. */
 static G_NO_INLINE struct pair_found match_other(struct pair *p, const address *src, const address *dst,
                                                  uint32_t ports)
 {
@@ -131,10 +116,10 @@ static G_NO_INLINE struct pair_found match_other(struct pair *p, const address *
 
     if (p->address_type != (uint8_t)src->type || p->address_length != length_of(src, dst))
         return none;
-    return match_by(p, src, dst, ports, has_any_address);
+    return pair_match(p, src, dst, ports, has_any);
 }
 
-/*  p     the first in it */
+/*  p  the first in it */
 static G_NO_INLINE struct pair_found search_bucket(struct pair *p, const address *src, const address *dst,
                                                    uint32_t ports, uint32_t hash)
 {
@@ -142,9 +127,9 @@ static G_NO_INLINE struct pair_found search_bucket(struct pair *p, const address
     const struct pair_found none = { NULL, 0, hash };
 
     for (; p; p = p->next) {
-        const struct pair_found found = ip ? match_ip(p, src, dst, ports) : match_other(p, src, dst, ports);
+        const struct pair_found found = ip ? pair_match_ip(p, src, dst, ports) : match_other(p, src, dst, ports);
         if (found.pair) {
-            pair_latest = p;
+            note_latest(p);
             return found;
         }
     }
@@ -159,11 +144,18 @@ struct pair_found pair_search(const address *src, const address *dst, uint32_t p
     return first ? search_bucket(first, src, dst, ports, none.hash) : none;
 }
 
-struct pair_found pair_find(const address *src, const address *dst, uint32_t ports)
+struct pair_found pair_find_other(const address *src, const address *dst, uint32_t ports)
 {
-    const struct pair_found found = match_ip(pair_latest, src, dst, ports);
+    struct pair *p = *recent_of(ports);
 
-    return found.pair ? found : pair_search(src, dst, ports);
+    if (p) {
+        const struct pair_found found = pair_match_ip(p, src, dst, ports);
+        if (found.pair) {
+            pair_latest = p;
+            return found;
+        }
+    }
+    return pair_search(src, dst, ports);
 }
 
 static uint32_t hash_of(const struct pair *p)
@@ -216,7 +208,7 @@ void pair_add(struct pair *pair, const address *src, const address *dst, uint32_
     if (!table.bucket || table.count / 2 > table.mask)
         add_buckets();
     table.count++;
-    pair_latest = pair;
+    note_latest(pair);
     link_in(pair, hash);
 }
 
@@ -228,12 +220,13 @@ void pair_replace(struct pair *pair, struct pair *old)
         link = &(*link)->next;
     *pair = *old;
     *link = pair;
-    pair_latest = pair;
+    note_latest(pair);
 }
 
 void pair_forget_all(void)
 {
     memset(&table, 0, sizeof table);
+    memset(recent, 0, sizeof recent);
     pair_latest = &nobody;
     choose_secret();
 }

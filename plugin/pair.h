@@ -53,35 +53,50 @@ static inline bool pair_has_ipv4(const struct pair *p, const address *end0, cons
     return memcmp(p->address.few[0], end0->data, 4) == 0 && memcmp(p->address.few[1], end1->data, 4) == 0;
 }
 
-/* Whether a segment between IPv4 addresses is of a pair of such. */
-static inline struct pair_found pair_match_ipv4(struct pair *p, const address *src, const address *dst, uint32_t ports)
+static inline bool pair_has_ipv6(const struct pair *p, const address *end0, const address *end1)
+{
+    return memcmp(p->address.many, end0->data, 16) == 0 && memcmp(p->address.many + 16, end1->data, 16) == 0;
+}
+
+/* Whether a segment with these addresses and ports is of that pair, and whose. */
+static inline struct pair_found pair_match(struct pair *p, const address *src, const address *dst, uint32_t ports,
+                                           bool (*has)(const struct pair *, const address *, const address *))
 {
     struct pair_found found = { NULL, 0, 0 };
 
-    if (p->ports == ports && pair_has_ipv4(p, src, dst)) {
+    if (p->ports == ports && has(p, src, dst)) {
         found.pair = p;
-    } else if (p->ports == pair_ports_back(ports) && pair_has_ipv4(p, dst, src)) {
+    } else if (p->ports == pair_ports_back(ports) && has(p, dst, src)) {
         found.pair = p;
         found.sender = 1;
     }
     return found;
 }
 
-/* Finds the pair of a segment without a call, if it is the latest, and its addresses are IPv4. */
-static inline struct pair_found pair_if_latest(const address *src, const address *dst, uint32_t ports)
+/* The same, if the addresses are IPv4 or IPv6, without a call. */
+static inline struct pair_found pair_match_ip(struct pair *p, const address *src, const address *dst, uint32_t ports)
 {
-    struct pair *p = pair_latest;
     const struct pair_found none = { NULL, 0, 0 };
 
-    if (src->type != AT_IPv4 || dst->type != AT_IPv4 || p->address_type != AT_IPv4)
+    if (p->address_type != (unsigned)src->type || src->type != dst->type)
         return none;
-    return pair_match_ipv4(p, src, dst, ports);
+    if (src->type == AT_IPv4)
+        return pair_match(p, src, dst, ports, pair_has_ipv4);
+    return src->type == AT_IPv6 ? pair_match(p, src, dst, ports, pair_has_ipv6) : none;
 }
 
-/* Finds the pair of any segment. */
-struct pair_found pair_find(const address *src, const address *dst, uint32_t ports);
+/* Finds the pair of a segment that is not of the latest. */
+struct pair_found pair_find_other(const address *src, const address *dst, uint32_t ports);
 
-/* The same, with less work where it is not the latest. */
+/* Finds the pair of a segment. */
+static inline struct pair_found pair_find(const address *src, const address *dst, uint32_t ports)
+{
+    const struct pair_found found = pair_match_ip(pair_latest, src, dst, ports);
+
+    return found.pair ? found : pair_find_other(src, dst, ports);
+}
+
+/* The same with less work, where it is most likely a pair that is not there. */
 struct pair_found pair_search(const address *src, const address *dst, uint32_t ports);
 
 /* An end's port. */
