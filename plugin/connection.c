@@ -410,11 +410,18 @@ static G_NO_INLINE void follow(struct connection *c, const packet_info *pinfo, c
     move_on(c, &s);
 }
 
+/* Of a connection that a machine follows no segment waits. */
+static inline void wait_or_follow(struct connection *c, const packet_info *pinfo, const struct header *h,
+                                  unsigned sender)
+{
+    if (c->history.count > 0 || !waiting_add(&c->history, &c->waiting, pinfo, h, sender))
+        follow(c, pinfo, h, sender);
+}
+
 void connection_segment(struct connection *c, const packet_info *pinfo, const struct header *h, unsigned sender)
 {
     file.latest = pinfo->abs_ts;
-    if (c->history.count > 0 || !waiting_add(&c->history, &c->waiting, pinfo, h, sender))
-        follow(c, pinfo, h, sender);
+    wait_or_follow(c, pinfo, h, sender);
 }
 
 static G_NO_INLINE bool take_syn(const packet_info *pinfo, const struct header *h)
@@ -446,8 +453,7 @@ bool connection_takes(const packet_info *pinfo, struct header h)
     file.latest = pinfo->abs_ts;
     if (!waiting_add_at_once(&c->history, &c->waiting, pinfo, h, found.sender)) {
         const struct header copy = h;
-        if (c->history.count > 0 || !waiting_add(&c->history, &c->waiting, pinfo, &copy, found.sender))
-            follow(c, pinfo, &copy, found.sender);
+        wait_or_follow(c, pinfo, &copy, found.sender);
     }
     return true;
 }

@@ -76,12 +76,6 @@ static void tell_listeners(packet_info *pinfo, const struct tcpfsm_segment *seg,
     tap_queue_packet(tap_tcpstate, pinfo, said);
 }
 
-/* Finds the header of a segment. Returns false of others: quoted in an ICMP error, or not whole. */
-static inline bool find_header(tvbuff_t *tvb, const packet_info *pinfo, struct header *header)
-{
-    return !pinfo->flags.in_error_pkt && segment_find(tvb, pinfo, header);
-}
-
 /* Whether anybody would see an annotation. */
 static inline bool somebody_looks(proto_tree *tree)
 {
@@ -194,7 +188,7 @@ static G_NO_INLINE int dissect_looked_at(tvbuff_t *tvb, packet_info *pinfo, prot
 
     if (!pinfo->fd->visited)
         connection_count_streams();
-    if (!find_header(tvb, pinfo, &header))
+    if (!segment_find(tvb, pinfo, &header))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
     return dissect_and_follow(tvb, pinfo, tree, data, &header, true);
 }
@@ -208,7 +202,7 @@ static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
     if (pinfo->fd->visited)
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
     connection_count_streams();
-    if (!find_header(tvb, pinfo, &header) || connection_takes(pinfo, header))
+    if (!segment_find(tvb, pinfo, &header) || connection_takes(pinfo, header))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
     return dissect_unseen(tvb, pinfo, tree, data, header);
 }

@@ -12,13 +12,14 @@
 
 /*
  * Finds the TCP header at the start of tvb; valid as long as the packet is dissected. Returns false where it is no
- * whole segment: fewer than 20 octets of header captured, a header length that cannot be, a fragment.
+ * whole segment: quoted in an ICMP error, fewer than 20 octets of header captured, a header length that cannot be, a
+ * fragment.
  */
 static inline bool segment_find(tvbuff_t *tvb, const packet_info *pinfo, struct header *h)
 {
     const uint32_t reported = tvb_reported_length(tvb), captured = tvb_captured_length(tvb);
 
-    if (pinfo->fragmented || captured < HEADER_MIN)
+    if (pinfo->flags.in_error_pkt || pinfo->fragmented || captured < HEADER_MIN)
         return false;
     const uint8_t *octets = tvb_get_ptr(tvb, 0, (int)captured);
     const uint32_t length = octets[HEADER_OFFSET] >> 2 & 0x3c;
@@ -36,7 +37,7 @@ static inline int64_t segment_time_ns(const nstime_t *time)
     const int64_t second_ns = 1000000000, most_s = INT64_MAX / second_ns - 1;
     int64_t secs = time->secs, nsecs = time->nsecs;
 
-    if (G_UNLIKELY((uint64_t)secs >> 33 != 0) && (secs > most_s || secs < -most_s)) { /* the first costs less */
+    if (secs > most_s || secs < -most_s) {
         secs = secs > 0 ? most_s : -most_s;
         nsecs = 0;
     }

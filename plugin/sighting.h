@@ -97,16 +97,16 @@ enum sighting_fit sighting_pack_options(const struct header *h, struct occasion 
 static inline enum sighting_fit sighting_pack(const struct header *h, struct occasion at, uint64_t later_ns,
                                               struct sighting_packed *packed)
 {
-    if (!(h->flags & TCP_SYN) && header_has_timestamps_alone(*h)) { /* so has most often a FIN */
-        packed->tsval = header_tsval_alone(*h);
+    if (!sighting_has_options(*h))
+        return sighting_pack_plain(*h, at, later_ns, packed) ? SIGHTING_FITS : SIGHTING_DOES_NOT_FIT;
+    if (!(h->flags & TCP_SYN) && header_has_timestamps_alone(*h)) { /* as a FIN most often has them */
         if (!sighting_pack_plain(*h, at, later_ns, packed))
             return SIGHTING_DOES_NOT_FIT;
+        packed->tsval = header_tsval_alone(*h);
         packed->fixed[HEADER_OFFSET - HEADER_SEQ] |= SIGHTING_HAS_TSVAL;
         return SIGHTING_FITS;
     }
-    if (sighting_has_options(*h))
-        return sighting_pack_options(h, at, later_ns, packed);
-    return sighting_pack_plain(*h, at, later_ns, packed) ? SIGHTING_FITS : SIGHTING_DOES_NOT_FIT;
+    return sighting_pack_options(h, at, later_ns, packed);
 }
 
 /* ------------------------------------------------------------------ of one that was packed */

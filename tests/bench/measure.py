@@ -166,8 +166,9 @@ def per_packet(program, use, kind, made, lengths=(SHORT_RUN, LONG_RUN)):
 
 
 HOOK = "dissect_tcpstate"
+# Called by the hook where it has more to do.
 WITHIN = ("dissect_unseen", "dissect_looked_at", "dissect_and_follow", "dissect_and_conclude")
-TCP = "call_dissector_only"         # called by either: the TCP dissector
+TCP = "call_dissector_only"         # called by all of them: the TCP dissector
 
 
 def hook_instructions(profile):

@@ -21,24 +21,19 @@ static struct sighting ordinary(void)
     return s;
 }
 
-/* Its header is written, packed with that time and read again. */
-static enum sighting_fit pack_later(const struct sighting *s, uint64_t later_ns, struct sighting *again)
+/* Its header is written, packed and read again. */
+static enum sighting_fit pack(const struct sighting *s, struct sighting *again)
 {
     struct written_header written;
     struct sighting_packed packed;
 
     write_header(&written, &s->seg);
     const struct header h = written_header(&written, s->seg.len);
-    const enum sighting_fit fit = sighting_pack(&h, s->at, later_ns, &packed);
+    const enum sighting_fit fit = sighting_pack(&h, s->at, (uint64_t)(s->at.time_ns - FROM_NS), &packed);
     memset(&written, 0xff, sizeof written); /* the header is gone when its turn comes */
     if (fit != SIGHTING_DOES_NOT_FIT)
         sighting_unpack(&packed, FROM_NS, again);
     return fit;
-}
-
-static enum sighting_fit pack(const struct sighting *s, struct sighting *again)
-{
-    return pack_later(s, (uint64_t)(s->at.time_ns - FROM_NS), again);
 }
 
 static void same_segment(const struct tcpfsm_segment *a, const struct tcpfsm_segment *b)
@@ -97,6 +92,17 @@ static void options_that_do_not_count_are_forgotten(void)
     s.seg.flags = TCP_FIN | TCP_ACK;
     CHECK(pack(&s, &again) != SIGHTING_DOES_NOT_FIT);
     CHECK(again.seg.mss == 0 && again.seg.wscale == TCPFSM_NO_WSCALE && again.seg.has_tsval && !again.seg.fast_open);
+}
+
+static void time_stamps_alone_count_on_a_fin(void)
+{
+    struct sighting s = ordinary(), again;
+
+    s.seg.has_tsval = true;
+    s.seg.tsval = 9;
+    CHECK(pack(&s, &again) == SIGHTING_FITS && !again.seg.has_tsval);
+    s.seg.flags = TCP_FIN | TCP_ACK;
+    CHECK(pack(&s, &again) == SIGHTING_FITS && again.seg.has_tsval && again.seg.tsval == 9);
 }
 
 static void a_scale_beyond_all_counts_as_the_largest(void)
@@ -185,6 +191,7 @@ int main(void)
     CHECK(sizeof(struct sighting_packed) == 28);
     every_kind_of_segment();
     options_that_do_not_count_are_forgotten();
+    time_stamps_alone_count_on_a_fin();
     a_scale_beyond_all_counts_as_the_largest();
     all_times_that_fit_are_kept();
     time_may_be_counted_from_another();
