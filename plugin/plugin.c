@@ -1,9 +1,10 @@
 /* plugin.c
- * What Wireshark's loader looks for.
+ * What Wireshark's loader looks for; and the order in which the dissector and the views register.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "packet-tcpstate.h"
+#include "views.h"
 #include "ws_compat.h"
 
 WS_DLL_PUBLIC_DEF const char plugin_version[] = TCPSTATE_VERSION;
@@ -18,10 +19,15 @@ uint32_t plugin_describe(void)
     return WS_PLUGIN_IS_DISSECTOR;
 }
 
+static void register_protocol(void)
+{
+    views_register(proto_register_tcpstate());
+}
+
 void plugin_register(void)
 {
     static proto_plugin plugin = {
-        .register_protoinfo = proto_register_tcpstate,
+        .register_protoinfo = register_protocol,
         .register_handoff = proto_reg_handoff_tcpstate,
     };
     proto_register_plugin(&plugin);

@@ -27,7 +27,7 @@ _FIELDS = ("frame.time_epoch", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst",
 _STEPS = tuple(f"tcpstate.{end}.{what}" for end in ("local", "remote")
                for what in ("left", "entered", "event"))
 
-_EVENTS_FILE = Path(__file__).resolve().parent.parent.parent / "plugin" / "tcp_events.def"
+_EVENTS_FILE = Path(__file__).resolve().parent.parent.parent / "plugin" / "machine" / "tcp_events.def"
 _EVENT = re.compile("|".join(re.escape(name) for name in sorted(
     re.findall(r'^TCP_EVENT\([^"]*"([^"]+)"', _EVENTS_FILE.read_text(encoding="utf-8"), re.M),
     key=len, reverse=True)))

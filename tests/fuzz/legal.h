@@ -8,7 +8,7 @@
 
 #include "tcpfsm.h"
 
-/* RFC 9293 figure 5, and the corrections that proofs make (plugin/tcp_events.def). */
+/* RFC 9293 figure 5, and the corrections that proofs make (plugin/machine/tcp_events.def). */
 bool legal_transition(uint8_t left, uint8_t event, uint8_t entered);
 
 #define LEGAL_FINS 8 /* as many different FINs of one end are told apart; more are taken for any number */

@@ -1,5 +1,5 @@
 /* machine.c
- * Fuzzes the machine, its history and the closer: any octets are a stream of segments (stream.h), and after
+ * Fuzzes the machine, its log and the closer: any octets are a stream of segments (stream.h), and after
  * each segment what must always hold is checked. A breach prints what it was and aborts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -7,7 +7,7 @@
 #include "closer.h"
 #include "deferred.h"
 #include "fuzz.h"
-#include "history.h"
+#include "log.h"
 #include "legal.h"
 #include "packing.h"
 #include "stream.h"
@@ -31,8 +31,8 @@ struct seen {
 /* One conversation, as connection.c keeps it. */
 struct conversation {
     struct tcpfsm m;
-    struct history history;
-    uint32_t room; /* entries of the history */
+    struct log log;
+    uint32_t room; /* entries of the log */
     uint8_t closed_by;
     bool any_fin, any_rst; /* captured, or inferred, in any incarnation */
     struct legal_end proof[2];
@@ -55,7 +55,7 @@ struct twin {
 
 static void make_room(struct conversation *r, uint32_t entries)
 {
-    struct history *h = &r->history;
+    struct log *h = &r->log;
 
     if (r->room - h->count >= entries)
         return;
@@ -187,15 +187,15 @@ static uint64_t next_random(struct conversation *r)
     return r->random >> 33;
 }
 
-/* What is shown on a segment is what was seen when it came; `moved`: the segment is one of the history's own. */
+/* What is shown on a segment is what was seen when it came; `moved`: the segment is one of the log's own. */
 static void check_view(const struct conversation *r, const struct seen *s, uint32_t frame, uint8_t layer, bool moved)
 {
-    struct history_view v;
+    struct log_view v;
     uint32_t steps = 0;
 
-    CHECK(history_find(&r->history, frame, layer, &v), "frame %" PRIu32 " layer %u shows nothing", frame, layer);
+    CHECK(log_find(&r->log, frame, layer, &v), "frame %" PRIu32 " layer %u shows nothing", frame, layer);
     for (unsigned i = 0; i < 2; i++) {
-        const struct history_end *e = &v.end[i];
+        const struct log_end *e = &v.end[i];
         CHECK(e->state == s->state[i] && e->confirmed == s->confirmed[i],
               "frame %" PRIu32 " end %u: shows %u %u, was %u %u", frame, i, e->state, e->confirmed, s->state[i],
               s->confirmed[i]);
@@ -208,8 +208,8 @@ static void check_view(const struct conversation *r, const struct seen *s, uint3
     CHECK(v.opened == (moved && s->out.opened), "frame %" PRIu32 ": opened is %u", frame, v.opened);
     uint32_t next[2] = { 0, 0 };
     for (uint32_t n = 0; n < v.count; n++) {
-        struct history_step step;
-        if (!history_step(&v, n, &step))
+        struct log_step step;
+        if (!log_step(&v, n, &step))
             continue;
         const struct tcpfsm_change *change = &s->out.end[step.end];
         const uint32_t at = next[step.end]++;
@@ -327,12 +327,12 @@ static void take(struct conversation *r, struct twin *twins, unsigned twin_count
     const struct occasion seen = {
         .time_ns = in->seg.time_us * 1000, .frame = in->frame, .layer = in->layer, .sender = in->sender,
     };
-    r->history.facts = (struct history_facts){
+    r->log.facts = (struct log_facts){
         .confirmed0 = r->m.end[0].confirmed, .confirmed1 = r->m.end[1].confirmed, .client = r->m.client,
         .midstream = r->m.midstream, .closed_by = r->closed_by & 7,
     };
-    make_room(r, history_entries_of(&out));
-    history_append(&r->history, &seen, &out);
+    make_room(r, log_entries_of(&out));
+    log_append(&r->log, &seen, &out);
     *s = (struct seen){
         .frame = in->frame, .layer = in->layer, .state = { r->m.end[0].state, r->m.end[1].state },
         .previous = { out.end[0].previous, out.end[1].previous }, .client = r->m.client,
@@ -342,16 +342,16 @@ static void take(struct conversation *r, struct twin *twins, unsigned twin_count
     check_view(r, s, in->frame, in->layer, true);
 }
 
-/* The machine goes on, in a conversation and a history of its own, as connection.c does it. */
+/* The machine goes on, in a conversation and a log of its own, as connection.c does it. */
 static void begin_stream(struct conversation *r)
 {
-    const struct history old = r->history;
+    const struct log old = r->log;
 
     check_lookups(r);
-    memset(&r->history, 0, sizeof r->history);
+    memset(&r->log, 0, sizeof r->log);
     r->room = 0;
-    make_room(r, HISTORY_INHERITED);
-    history_inherit(&r->history, &old);
+    make_room(r, LOG_INHERITED);
+    log_inherit(&r->log, &old);
     r->count = 0;
     free(old.entry);
 }
@@ -373,11 +373,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     r.deferred.run_from = 3 + (unsigned)(size % (DEFERRED_MAX - 2));
     stream_begin(&stream, data, size);
     for (unsigned n = 0; n < SEGMENTS_MAX && stream_next(&stream, &in); n++) {
-        if (in.new_stream && r.history.count > 0)
+        if (in.new_stream && r.log.count > 0)
             begin_stream(&r);
         take(&r, twins, sizeof twins / sizeof *twins, &in);
     }
     check_lookups(&r);
-    free(r.history.entry);
+    free(r.log.entry);
     return 0;
 }

@@ -1,16 +1,16 @@
 /* scale_machine.c
- * The machine and its history under hostile numbers: what it prints is compared for N and 2N by scale.py.
+ * The machine and its log under hostile numbers: what it prints is compared for N and 2N by scale.py.
  *
  * usage: scale_machine WHAT N
  *     transitions  one connection with N transitions or more, each looked up afterwards, in no order
- *     storm        the same pair of sockets opened and reset N times in one history
+ *     storm        the same pair of sockets opened and reset N times in one log
  *     streams      the same, each time in a conversation of its own
  *     scan         N connections of one packet
  * Prints the octets that were needed per unit of N.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "history.h"
+#include "log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,15 +22,15 @@
 /* One conversation, as connection.c keeps it. */
 struct run {
     struct tcpfsm m;
-    struct history h;
-    uint32_t room; /* entries of the history */
+    struct log h;
+    uint32_t room; /* entries of the log */
     uint32_t frame;
-    size_t octets; /* of finished histories */
+    size_t octets; /* of finished logs */
 };
 
 static void make_room(struct run *r, uint32_t entries)
 {
-    struct history *h = &r->h;
+    struct log *h = &r->h;
 
     if (r->room - h->count >= entries)
         return;
@@ -50,8 +50,8 @@ static void take(struct run *r, unsigned sender, uint8_t flags, uint32_t seq, ui
     tcpfsm_segment(&r->m, sender, 0, &seg, TIME_WAIT_US, &out);
     r->h.facts.confirmed0 = r->m.end[0].confirmed;
     r->h.facts.confirmed1 = r->m.end[1].confirmed;
-    make_room(r, history_entries_of(&out));
-    history_append(&r->h, &seen, &out);
+    make_room(r, log_entries_of(&out));
+    log_append(&r->h, &seen, &out);
 }
 
 static void open_and_reset(struct run *r, uint32_t n)
@@ -82,13 +82,13 @@ static void flap(struct run *r, uint32_t n)
 
 static void new_stream(struct run *r)
 {
-    const struct history old = r->h;
+    const struct log old = r->h;
 
     r->octets += r->room * sizeof *old.entry;
     memset(&r->h, 0, sizeof r->h);
     r->room = 0;
-    make_room(r, HISTORY_INHERITED);
-    history_inherit(&r->h, &old);
+    make_room(r, LOG_INHERITED);
+    log_inherit(&r->h, &old);
     free(old.entry);
 }
 
@@ -97,11 +97,11 @@ static void look_up_all(const struct run *r)
     uint32_t frame = 1;
 
     for (uint32_t i = 0; i < r->frame; i++) {
-        struct history_view v;
-        struct history_step step;
+        struct log_view v;
+        struct log_step step;
         frame = (uint32_t)(((uint64_t)frame * 48271u) % r->frame) + 1;
-        if (history_find(&r->h, frame, 0, &v) && v.count > 0)
-            history_step(&v, 0, &step);
+        if (log_find(&r->h, frame, 0, &v) && v.count > 0)
+            log_step(&v, 0, &step);
     }
 }
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(HERE.parent))
 from tshark import Tshark  # noqa: E402
 
 CAPTURES = HERE.parent.parent / "test-captures"
-TABLE = HERE.parent.parent / "plugin" / "tcp_anomalies.def"
+TABLE = HERE.parent.parent / "plugin" / "machine" / "tcp_anomalies.def"
 
 # By the captures' own description (test-captures/README.md): the frame on which each becomes
 # visible. All other bundled captures show none.

@@ -41,7 +41,7 @@ OUTPUTS = (TEXT, ("-2", *TEXT), ("-2", *JSON), FIELDS, ("-2", *FIELDS))
 
 # The plugin's expert information, wherever it stands in a list of messages.
 _SUMMARIES = re.findall(r'^TCP_ANOMALY\([^"]*"\w+", *\w+, *"(.*)"\)',
-                        (CAPTURES.parent / "plugin" / "tcp_anomalies.def").read_text(), re.M)
+                        (CAPTURES.parent / "plugin" / "machine" / "tcp_anomalies.def").read_text(), re.M)
 OWN_MESSAGE = re.compile(r",(?:{0})(?=[,\n])|(?<=\t)(?:{0})(?:,|(?=\n))".format(
     "|".join(map(re.escape, _SUMMARIES))))
 

@@ -57,7 +57,7 @@ class Readme(unittest.TestCase):
         told = {names(cell)[0]: severity for cell, severity, _ in table("Expert information")}
         self.assertEqual(set(told), {name for name in self.registered
                                      if name.startswith("tcpstate.expert.")})
-        source = (HERE.parent.parent / "plugin" / "tcp_anomalies.def").read_text()
+        source = (HERE.parent.parent / "plugin" / "machine" / "tcp_anomalies.def").read_text()
         for word, severity in re.findall(r"^TCP_ANOMALY\([^\"]*\"(\w+)\", *(\w+),", source, re.M):
             self.assertTrue(told[f"tcpstate.expert.{word}"].upper().startswith(severity), word)
 

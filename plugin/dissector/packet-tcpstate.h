@@ -1,0 +1,26 @@
+/* packet-tcpstate.h
+ * The protocol "tcpstate": preferences, the hook behind the TCP dissector, and the tap "tcpstate".
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef PACKET_TCPSTATE_H
+#define PACKET_TCPSTATE_H
+
+#include "connection.h"
+
+/*
+ * What listeners of the tap "tcpstate" are given, once for each annotated segment, in order of the
+ * capture. Valid during the listener's call.
+ */
+struct tcpstate_tap {
+    struct connection_view view;
+    struct tcpfsm_segment seg;
+    address src, dst; /* the segment's own: pinfo has those of the innermost layer */
+    uint16_t srcport, destport;
+};
+
+/* Each is called once, in this order. The first returns the number of the protocol. */
+int proto_register_tcpstate(void);
+void proto_reg_handoff_tcpstate(void);
+
+#endif

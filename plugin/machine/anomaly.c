@@ -1,0 +1,141 @@
+/* anomaly.c
+ * What deserves a reader's eye on one segment.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "anomaly.h"
+
+#include "closer.h"
+
+#define BIT(name) (UINT32_C(1) << TCP_ANOMALY_##name)
+
+/* One segment, and who is who on it. */
+struct scene {
+    const struct log_view *shown;
+    const struct log_end *snd, *rcv;
+    const struct tcpfsm_segment *seg;
+    unsigned src;
+    int64_t now_ns, stuck_ns;
+};
+
+/* The end made a transition by that event here; *step tells which. */
+static bool did(const struct scene *s, unsigned end, enum tcp_event event, struct log_step *step)
+{
+    for (uint32_t n = 0; n < s->shown->count; n++) {
+        if (log_step(s->shown, n, step) && step->end == end && step->event == event)
+            return true;
+    }
+    return false;
+}
+
+static bool is_synchronized_state(uint8_t state)
+{
+    return state >= TCP_ESTABLISHED;
+}
+
+static bool is_syn(const struct tcpfsm_segment *seg)
+{
+    return (seg->flags & (TCP_SYN | TCP_RST)) == TCP_SYN;
+}
+
+/* The RST that RFC 9293 section 3.10.7.1 prescribes where there is no connection, not that of an abort. */
+static bool has_form_of_refusal(const struct scene *s)
+{
+    return !(s->seg->flags & TCP_ACK);
+}
+
+/* A RST that ended a synchronized connection: why was it sent? */
+static uint32_t why_reset(const struct scene *s)
+{
+    const uint8_t from = s->snd->previous;
+
+    if (!is_synchronized_state(from)) /* figures 9 and 10 */
+        return BIT(HALF_OPEN);
+    if (!has_form_of_refusal(s))
+        return BIT(ABORT);
+    /* Closed by its application both ways, it refuses what comes in. */
+    const bool closing = from == TCP_FIN_WAIT_1 || from == TCP_FIN_WAIT_2;
+    return closing && s->rcv->previous == TCP_CLOSE_WAIT ? BIT(DATA_AFTER_CLOSE) : BIT(HALF_OPEN);
+}
+
+static uint32_t anomaly_of_rst(const struct scene *s)
+{
+    struct log_step step;
+
+    if (!did(s, !s->src, TCP_EV_RCV_RST, &step))
+        return s->rcv->previous == TCP_CLOSED || s->rcv->previous == TCP_LISTEN ? 0 : BIT(RST_IGNORED);
+    if (step.left == TCP_TIME_WAIT)
+        return BIT(TIME_WAIT_CUT);
+    if (is_synchronized_state(step.left))
+        return why_reset(s);
+    return step.left == TCP_SYN_SENT ? BIT(REFUSED) : 0; /* a reset in SYN_RCVD is a server's daily bread */
+}
+
+/* A SYN that does not move its receiver, whose connection is synchronized (RFC 9293 section 3.10.7.4). */
+static bool is_challenged(const struct scene *s)
+{
+    return !(s->seg->flags & TCP_ACK) && is_synchronized_state(s->rcv->previous)
+        && s->rcv->state == s->rcv->previous;
+}
+
+/* The receiver had ended its connection in this capture, and the sender knows nothing of it. */
+static bool is_data_after_close(const struct scene *s)
+{
+    return s->seg->len > 0 && s->rcv->previous == TCP_CLOSED && s->rcv->state == TCP_CLOSED
+        && s->rcv->since_frame != 0 && s->snd->state != TCP_CLOSED;
+}
+
+/*
+ * An end that stays in CLOSE_WAIT and does nothing in it but answer and keep alive. Not so one that sends data:
+ * half-closed transfers take their time. What the peer, in FIN_WAIT_2, sends does not tell them apart.
+ */
+static bool is_idle_in_close_wait(const struct scene *s)
+{
+    return s->snd->state == TCP_CLOSE_WAIT && s->seg->len <= 1 && s->snd->since_frame != 0
+        && log_elapsed_ns(s->snd->since_ns, s->now_ns) > s->stuck_ns;
+}
+
+static bool is_step(const struct log_step *step, enum tcp_event event, uint8_t left, uint8_t entered)
+{
+    return step->event == event && step->left == left && step->entered == entered;
+}
+
+/* What a single transition tells. */
+static uint32_t anomaly_of_step(const struct scene *s, const struct log_step *step)
+{
+    if (step->left == TCP_CLOSE_WAIT)
+        return step->has_dwell && step->dwell_ns > s->stuck_ns ? BIT(STUCK) : 0;
+    if (is_step(step, TCP_EV_RCV_FIN, TCP_FIN_WAIT_1, TCP_CLOSING))
+        return s->shown->closed_by == TCP_CLOSER_SIMULTANEOUS ? BIT(SIMULTANEOUS_CLOSE) : 0;
+    if (!is_syn(s->seg))
+        return 0;
+    if (is_step(step, TCP_EV_RCV_SYN, TCP_TIME_WAIT, TCP_SYN_RCVD)
+        || is_step(step, TCP_EV_SND_SYN, TCP_TIME_WAIT, TCP_SYN_SENT))
+        return BIT(TIME_WAIT_REUSED);
+    return is_step(step, TCP_EV_RCV_SYN, TCP_SYN_SENT, TCP_SYN_RCVD) ? BIT(SIMULTANEOUS_OPEN) : 0;
+}
+
+uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct tcpfsm_segment *seg,
+                      int64_t now_ns, int64_t stuck_ns)
+{
+    const struct scene scene = {
+        .shown = shown, .snd = &shown->end[src], .rcv = &shown->end[!src], .seg = seg, .src = src,
+        .now_ns = now_ns, .stuck_ns = stuck_ns,
+    };
+    struct log_step step;
+    uint32_t found = 0;
+
+    for (uint32_t n = 0; n < shown->count; n++) {
+        if (log_step(shown, n, &step))
+            found |= anomaly_of_step(&scene, &step);
+    }
+    if (seg->flags & TCP_RST)
+        found |= anomaly_of_rst(&scene);
+    else if (is_syn(seg))
+        found |= is_challenged(&scene) && !(found & BIT(TIME_WAIT_REUSED)) ? BIT(SYN_SYNCHRONIZED) : 0;
+    else if (is_data_after_close(&scene))
+        found |= BIT(DATA_AFTER_CLOSE);
+    if (is_idle_in_close_wait(&scene))
+        found |= BIT(STUCK);
+    return found;
+}

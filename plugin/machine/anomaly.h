@@ -1,0 +1,36 @@
+/* anomaly.h
+ * What deserves a reader's eye on one segment.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef ANOMALY_H
+#define ANOMALY_H
+
+#include "log.h"
+
+enum tcp_anomaly {
+#define TCP_ANOMALY(number, name, word, severity, summary) TCP_ANOMALY_##name = number,
+#include "tcp_anomalies.def"
+#undef TCP_ANOMALY
+};
+
+/* Whether a segment can have any: not so most, which this tells at a glance. Arguments as below. */
+static inline bool anomalies_are_possible(const struct log_view *shown, unsigned src,
+                                          const struct tcpfsm_segment *seg)
+{
+    return shown->count > 0 || (seg->flags & (TCP_SYN | TCP_RST)) != 0 || shown->end[src].state == TCP_CLOSE_WAIT
+        || shown->end[!src].state == TCP_CLOSED;
+}
+
+/*
+ * The anomalies of a segment, a set of bits 1 << enum tcp_anomaly. Told from what is shown on it
+ * alone, so the same on every look at it.
+ *  shown     what is shown on the segment
+ *  src       index of the end that sent it
+ *  now_ns    when it was captured, as in the log
+ *  stuck_ns  how long CLOSE_WAIT, and the peer's FIN_WAIT_2, may last unnoticed, nanoseconds, >= 0
+ */
+uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct tcpfsm_segment *seg,
+                      int64_t now_ns, int64_t stuck_ns);
+
+#endif

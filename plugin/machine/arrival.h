@@ -1,0 +1,67 @@
+/* arrival.h
+ * Inside the machine: one segment that has arrived, and the transitions that evidence.c and effect.c have in
+ * common. Not for its users.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef ARRIVAL_H
+#define ARRIVAL_H
+
+#include "tcpseq.h"
+
+/* One segment that has arrived: first for what it proves of its sender, then for what it does to its receiver. */
+struct arrival {
+    struct tcpfsm *m;
+    struct tcpfsm_end *snd, *rcv; /* who sent the segment, and who is to receive it */
+    const struct tcpfsm_segment *seg;
+    struct tcpfsm_outcome *out;
+    bool follows_at_once; /* on a segment of the same sender: too soon for a repetition, perhaps captured twice */
+};
+
+static inline bool has(const struct tcpfsm_segment *seg, unsigned flags)
+{
+    return (seg->flags & flags) == flags;
+}
+
+static inline bool is_synchronized(enum tcp_state state)
+{
+    return state >= TCP_ESTABLISHED;
+}
+
+/* Every transition is made here; a state entered is assumed until the caller confirms it. */
+void enter(const struct arrival *a, struct tcpfsm_end *e, enum tcp_state state, enum tcp_event event);
+
+/* The end is assumed to have ended its connection (CLOSED or LISTEN); should it speak again, that was wrong. */
+void enter_closed(const struct arrival *a, struct tcpfsm_end *e, enum tcp_state state, enum tcp_event event);
+
+/* Of two SYNs with different numbers, iss is the one that turns out to count. */
+void choose_iss(struct tcpfsm_end *e, uint32_t iss);
+
+/* The end's SYN amid a connection was answered, so it opened anew. */
+void take_pending_syn(struct tcpfsm_end *e);
+
+/* The end has the peer's FIN (RFC 9293 section 3.10.7.4, eighth check). */
+void take_peer_fin(const struct arrival *a, struct tcpfsm_end *e, const struct tcpfsm_end *peer);
+
+/*
+ * The end's FIN left while that could not count: with the SYN,ACK, before the handshake was complete (RFC 9293
+ * section 3.10.7.4, fifth check), or when the end was taken to be closed. Now it counts.
+ */
+void count_early_fin(const struct arrival *a, struct tcpfsm_end *e);
+
+/* The end's FIN was never captured; what the peer acknowledged shows that it left, with number fin. */
+void infer_fin(const struct arrival *a, struct tcpfsm_end *e, uint32_t fin);
+
+/* What sending the segment proves of its sender. */
+void evidence_of_rst(const struct arrival *a);
+void evidence_of_syn(const struct arrival *a);
+void evidence_of_syn_ack(const struct arrival *a);
+void evidence_of_ack(const struct arrival *a); /* ACK, data or FIN */
+
+/* What receiving the segment does, by RFC 9293 section 3.10.7, to its receiver. */
+void effect_of_rst(const struct arrival *a);
+void effect_of_syn(const struct arrival *a);
+void effect_of_syn_ack(const struct arrival *a);
+void effect_of_ack(const struct arrival *a); /* ACK, data or FIN */
+
+#endif

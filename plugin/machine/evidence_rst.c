@@ -1,0 +1,63 @@
+/* evidence_rst.c
+ * What a reset proves of the end that sent it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "arrival.h"
+
+/* The form of reset with which LISTEN, SYN_SENT and SYN_RCVD refuse a segment (RFC 9293 section 3.10.7). */
+static bool is_refusal(const struct arrival *a)
+{
+    return !has(a->seg, TCP_ACK) && a->rcv->has_acked && a->seg->seq == a->rcv->last_ack;
+}
+
+/* The number is one with which this end would send a reset: its next one, or one the peer still waits for. */
+static bool is_own_number(const struct arrival *a)
+{
+    const struct tcpfsm_end *s = a->snd, *p = a->rcv;
+    const uint32_t seq = a->seg->seq;
+
+    if (p->has_acked && (seq == p->last_ack || seq_lt(seq, p->rcv_acked - 1)))
+        return seq == p->last_ack;
+    return !s->knows_snd_nxt || seq_le(seq, s->snd_nxt);
+}
+
+/*
+ * RST: CLOSED (RFC 9293 section 3.9.1.5), unless it refuses a segment on behalf of a socket that
+ * stays where it is. Real stacks discard an aborted connection at once.
+ */
+void evidence_of_rst(const struct arrival *a)
+{
+    struct tcpfsm_end *s = a->snd, *p = a->rcv;
+    bool stays;
+
+    switch (s->state) {
+    case TCP_CLOSED:
+    case TCP_LISTEN:
+        return;
+    case TCP_SYN_SENT: /* figures 8 and 9; what it refuses may have been captured in another order */
+        stays = is_refusal(a) || (!has(a->seg, TCP_ACK) && p->has_acked && seq_le(a->seg->seq, p->rcv_acked));
+        break;
+    case TCP_SYN_RCVD:
+        stays = s->sent_syn_ack && is_refusal(a) && !acks_syn_of(s, p->last_ack);
+        break;
+    default:
+        if (seq_beyond_window(p, a->seg->seq))
+            return; /* no stack resets with such a number: a stray, or forged */
+        stays = false;
+        break;
+    }
+    if (stays) {
+        s->confirmed = false;
+        return;
+    }
+    /* An acceptable SYN,ACK is refused only where there is no socket: a scanner's, a passive one (figure 11). */
+    const bool never_opened = s->knows_iss && !s->synchronized && is_refusal(a);
+    /* It may refuse what the capture lacks, or on behalf of a SYN_RCVD whose SYN,ACK the capture lacks. */
+    const bool may_stay = !has(a->seg, TCP_ACK)
+        && (s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->sent_syn_ack));
+    enter_closed(a, s, TCP_CLOSED, TCP_EV_SND_RST);
+    s->sent_rst = true;
+    s->fin_asks = false;
+    s->confirmed = is_own_number(a) && !never_opened && !may_stay;
+}

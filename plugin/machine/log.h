@@ -1,0 +1,118 @@
+/* log.h
+ * What one connection showed, and from which segment on. One entry for each transition of an end, and
+ * one where something else that is shown changed; none for all other segments. The states on any
+ * segment are those of the last entry at or before it. Written in order on the first pass, searched
+ * in any order ever after.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include "sighting.h"
+
+#include <stddef.h>
+
+/* What is shown besides the states. Compared and stored as a whole. */
+struct log_facts {
+    uint16_t confirmed0 : 1; /* end 0's own segments prove its state */
+    uint16_t confirmed1 : 1;
+    uint16_t client : 1;     /* index of the end that opened, or is taken to have opened */
+    uint16_t local : 1;      /* index of the local end */
+    uint16_t midstream : 1;  /* no handshake of this connection was captured */
+    uint16_t closed_by : 3;  /* enum tcp_closer */
+    uint16_t local_by : 3;   /* enum local_by */
+    uint16_t spare : 5;      /* 0 */
+};
+
+/* 24 octets: there are millions of them. */
+struct log_entry {
+    int64_t  time_ns;     /* when the segment was captured, nanoseconds since 1970 */
+    uint32_t frame;       /* number of its frame, from 1 */
+    uint32_t since0 : 27; /* index of the entry with which end 0 entered its state, or LOG_UNSEEN */
+    uint32_t event : 5;   /* enum tcp_event, why; TCP_EV_NONE: no transition */
+    uint32_t since1 : 27; /* the same of end 1 */
+    uint32_t end : 1;     /* index of the end that made the transition */
+    uint32_t opened : 1;  /* the segment's SYN began an incarnation, here or, with the last entry, elsewhere */
+    uint8_t  layer;       /* which of several segments in that frame: number of its protocol layer */
+    uint8_t  state0 : 4;  /* enum tcp_state of end 0 after the transition */
+    uint8_t  state1 : 4;  /* the same of end 1 */
+    struct log_facts facts; /* after the segment */
+};
+
+#define LOG_UNSEEN 0x7ffffffu /* the state is older than the capture, or than entries can be counted */
+
+/* As many entries as log_inherit adds at most. */
+#define LOG_INHERITED 2
+
+/* Owned by the caller, who fills it with zeros and provides room; the entries may move. */
+struct log {
+    struct log_entry *entry;
+    uint32_t count;
+    uint8_t  initial[2]; /* enum tcp_state before the first entry */
+    struct log_facts facts; /* after the latest segment: set by the owner, written down with the next entry */
+};
+
+/* How many entries a segment that did this adds at most. */
+static inline uint32_t log_entries_of(const struct tcpfsm_outcome *out)
+{
+    const uint32_t steps = (uint32_t)out->end[0].count + out->end[1].count;
+    return steps ? steps : 1;
+}
+
+/*
+ * Writes down what a segment did, if that is any news. They come in order of frame and layer; h must have room for
+ * log_entries_of(out) more entries.
+ */
+void log_append(struct log *h, const struct occasion *at, const struct tcpfsm_outcome *out);
+
+/*
+ * Begins the empty log of a connection that takes over the ends' last states from an older one
+ * of the same addresses and ports, and the facts; h must have room for LOG_INHERITED entries.
+ */
+void log_inherit(struct log *h, const struct log *old);
+
+/* What is shown of one end on a segment. */
+struct log_end {
+    uint8_t  state;       /* enum tcp_state after the segment */
+    uint8_t  previous;    /* enum tcp_state before it */
+    uint8_t  confirmed;   /* 1: the end's own segments prove the state */
+    uint8_t  event;       /* enum tcp_event with which the state was entered, on whichever segment */
+    uint32_t since_frame; /* in which it was entered; 0: not in this capture */
+    int64_t  since_ns;    /* when, as time_ns; valid only with since_frame */
+};
+
+/* What is shown on a segment. Valid as long as the log, and until the next log_append. */
+struct log_view {
+    const struct log *log;
+    struct log_end end[2];
+    uint32_t first, count; /* the segment's own entries, if it has any */
+    uint8_t  client, local, local_by, midstream, opened, closed_by;
+};
+
+/* Finds what is shown on a segment. Returns false where nothing is known of it: it lies before the first entry. */
+bool log_find(const struct log *h, uint32_t frame, uint8_t layer, struct log_view *view);
+
+/* One transition of one end. */
+struct log_step {
+    uint8_t end;      /* index of the end that made it */
+    uint8_t event;    /* enum tcp_event */
+    uint8_t left;     /* enum tcp_state before it */
+    uint8_t entered;  /* enum tcp_state after it */
+    int64_t dwell_ns; /* how long the state left had lasted, never negative; valid only with has_dwell */
+    bool has_dwell;   /* not of a state older than the capture, nor of one that was assumed in error */
+};
+
+/* The n-th of the view's own entries, n < count. Returns false if it is no transition. */
+bool log_step(const struct log_view *view, uint32_t n, struct log_step *step);
+
+/* Index of the next entry, from that index on, with which an incarnation begins; h->count if there is none. */
+uint32_t log_next_opening(const struct log *h, uint32_t from);
+
+/* What was shown once the entry with that index had been written. The view has no entries of its own. */
+void log_at(const struct log *h, uint32_t index, struct log_view *view);
+
+/* Nanoseconds from one moment to a later one; 0 if it is earlier, as time stamps may run backwards. */
+int64_t log_elapsed_ns(int64_t from_ns, int64_t to_ns);
+
+#endif

@@ -1,0 +1,139 @@
+/* tcpfsm.c
+ * The state machine of one TCP connection, seen from outside: one segment, first as evidence of its
+ * sender's state (evidence.c), then by its effect on its receiver (effect.c).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "arrival.h"
+
+#include <string.h>
+
+/* TIME_WAIT lasts 2 MSL (RFC 9293 section 3.10.8). */
+static void expire_time_wait(const struct arrival *a, struct tcpfsm_end *e, int64_t time_wait_us)
+{
+    if (e->state == TCP_TIME_WAIT && a->seg->time_us - e->since_us >= time_wait_us)
+        enter_closed(a, e, TCP_CLOSED, TCP_EV_TIMEOUT_2MSL);
+}
+
+/* The first segment ever: who is the client, and what both were before. */
+static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const struct tcpfsm_segment *seg)
+{
+    struct tcpfsm_end *s = &m->end[sender], *r = &m->end[!sender];
+
+    m->started = true;
+    m->midstream = true;
+    s->wscale = r->wscale = TCPFSM_NO_WSCALE;
+    m->client = client_hint & 1;
+    if (!(seg->flags & TCP_SYN)) {
+        s->state = r->state = TCP_ESTABLISHED;
+    } else if (!(seg->flags & TCP_ACK)) {
+        m->client = sender;
+        r->state = TCP_LISTEN;
+    } else {
+        m->client = !sender;
+        s->state = TCP_LISTEN;
+        r->state = TCP_SYN_SENT;
+    }
+}
+
+/* No stack repeats a segment sooner than this, nor sooner than a round trip (RFC 6298 section 2.4). */
+#define REPEATS_AFTER_US 1000
+
+/* Whether the segment comes from the sender of the one before, too soon to be a repetition of it. */
+static bool follows_at_once(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
+{
+    const uint32_t now_us = (uint32_t)seg->time_us, elapsed_us = now_us - m->latest_us;
+    const bool same_sender = m->latest_sender == sender;
+
+    m->latest_us = now_us;
+    m->latest_sender = sender;
+    return same_sender && elapsed_us < (m->rtt_us > REPEATS_AFTER_US ? m->rtt_us : REPEATS_AFTER_US);
+}
+
+/* What a segment proves of its sender, and does to its receiver. */
+static void judge(const struct arrival *a)
+{
+    const bool syn = has(a->seg, TCP_SYN), ack = has(a->seg, TCP_ACK);
+
+    if (has(a->seg, TCP_RST)) {
+        evidence_of_rst(a);
+        effect_of_rst(a);
+        return;
+    }
+    if (!syn && !ack)
+        return; /* RFC 9293 section 3.10.7.4: without ACK it is dropped */
+
+    if (!syn)
+        evidence_of_ack(a);
+    else if (ack)
+        evidence_of_syn_ack(a);
+    else
+        evidence_of_syn(a);
+
+    if (!(syn && a->snd->syn_pending)) /* else its numbers are not those of the connection */
+        seq_note_sent(a->snd, a->rcv, a->seg, a->follows_at_once);
+
+    if (!syn)
+        effect_of_ack(a);
+    else if (ack)
+        effect_of_syn_ack(a);
+    else
+        effect_of_syn(a);
+}
+
+/* The end is open, all numbers are known, and nothing was ever seen of a FIN or of segments out of order. */
+static bool is_calm(const struct tcpfsm_end *e)
+{
+    const bool knows_all = e->synchronized & e->captured & e->has_acked & e->knows_snd_nxt & e->knows_data_end
+        & e->knows_rcv_nxt;
+    const bool doubts = e->has_other_iss | e->syn_pending | e->knows_fin | e->fin_disputed | e->fin_over_hole
+        | e->fin_ack_provable | e->peer_fin_arrived;
+
+    return e->state == TCP_ESTABLISHED && knows_all && !doubts && e->held_count == 0;
+}
+
+void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
+                    const struct tcpfsm_segment *seg, int64_t time_wait_us,
+                    struct tcpfsm_outcome *out)
+{
+    struct tcpfsm_segment plain = *seg;
+    const struct arrival a = {
+        .m = m, .snd = &m->end[sender & 1], .rcv = &m->end[!(sender & 1)], .seg = &plain, .out = out,
+        .follows_at_once = follows_at_once(m, sender & 1, seg),
+    };
+
+    if (!m->started)
+        start(m, sender & 1, client_hint, seg);
+    if (has(&plain, TCP_SYN) && !has(&plain, TCP_ACK)) /* no stack opens and closes at once, nor obeys such a segment */
+        plain.flags &= (uint8_t)~TCP_FIN;
+    memset(out, 0, sizeof *out);
+    for (unsigned i = 0; i < 2; i++) {
+        out->end[i].previous = m->end[i].state;
+        expire_time_wait(&a, &m->end[i], time_wait_us);
+    }
+    judge(&a);
+    m->calm = is_calm(a.snd) && is_calm(a.rcv);
+}
+
+/*
+ * The segment begins where its sender's last one ended, acknowledges no more than its receiver sent, and is taken.
+ * (Numbers half the circle apart are both before and after each other: asked as the rules for all segments ask it.)
+ */
+static bool is_in_order(const struct tcpfsm_end *s, const struct tcpfsm_end *r, const struct tcpfsm_segment *seg)
+{
+    return seg->seq == s->snd_nxt && seg->seq == s->data_end && !seq_gt(seg->ack, r->data_end)
+        && seq_le(seg->ack, r->snd_nxt) && seq_le(seg->seq, r->rcv_nxt) && !seq_is_dropped(r, seg);
+}
+
+bool tcpfsm_in_order(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
+{
+    struct tcpfsm_end *s = &m->end[sender & 1], *r = &m->end[!(sender & 1)];
+
+    if (!m->calm || (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK || !s->confirmed
+        || !is_in_order(s, r, seg))
+        return false;
+    (void)follows_at_once(m, sender & 1, seg);
+    seq_note_sent_in_order(s, r, seg);
+    r->rcv_nxt = seq_max(r->rcv_nxt, seq_end(seg));
+    return true;
+}

@@ -1,0 +1,47 @@
+/* views.h
+ * What users see of whole connections, from the tap "tcpstate"; and the start of all views that tshark's -z prints.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VIEWS_H
+#define VIEWS_H
+
+#include "ws_compat.h"
+#include "incarnations.h"
+
+#include <epan/tap.h>
+
+/*
+ * Registers all views. Call once, after the dissector has registered.
+ *  proto  number of the protocol "tcpstate"
+ */
+void views_register(int proto);
+
+/* Each registers one view. */
+void connections_register(void);
+void states_tree_register(void);
+void ladder_register(void);
+void diagram_register(void);
+void flow_graph_register(int proto);
+
+/* One of -z's views that print a text. It stays as long as the program runs. */
+struct view_kind {
+    const char *cli;        /* what follows -z, "tcpstate,ladder" */
+    const char *title;
+    size_t record;          /* incarnations.record */
+    tap_packet_cb packet;   /* called with the view for each segment that the filter lets through */
+    tap_draw_cb draw;       /* called with the view, at the end of the capture */
+    stat_tap_ui ui;         /* view_register's */
+};
+
+/* Registers a view as -z has it: cli, and a display filter behind a comma if the user likes. */
+void view_register(struct view_kind *kind);
+
+/* One that was asked for. */
+struct view {
+    const struct view_kind *kind;
+    struct incarnation_list connections;
+    char *filter;           /* display filter as the user wrote it, or NULL */
+};
+
+#endif

@@ -1,0 +1,190 @@
+/* log_test.c
+ * The log of transitions: what is shown on a segment, asked in any order.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int failures;
+
+#define CHECK(condition) \
+    do { \
+        if (!(condition)) { \
+            printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            failures++; \
+        } \
+    } while (0)
+
+#define SECOND INT64_C(1000000000)
+#define ROOM 64
+
+/* What the machine said of one segment, being put together. */
+struct script {
+    struct log h;
+    struct log_entry room[ROOM];
+    struct tcpfsm_outcome out;
+    uint8_t state[2];
+};
+
+static void begin(struct script *s, uint8_t state0, uint8_t state1)
+{
+    memset(s, 0, sizeof *s);
+    s->h.entry = s->room;
+    s->state[0] = s->out.end[0].previous = state0;
+    s->state[1] = s->out.end[1].previous = state1;
+}
+
+/* A transition of an end on the segment that is to be written next. */
+static void step(struct script *s, unsigned end, uint8_t state, uint8_t event)
+{
+    struct tcpfsm_change *change = &s->out.end[end];
+    change->state[change->count] = s->state[end] = state;
+    change->event[change->count++] = event;
+}
+
+static void write_segment(struct script *s, uint32_t frame, uint8_t layer, int64_t time_ns, unsigned confirmed)
+{
+    const struct occasion written = { .time_ns = time_ns, .frame = frame, .layer = layer };
+
+    s->h.facts.confirmed0 = confirmed & 1;
+    s->h.facts.confirmed1 = confirmed >> 1 & 1;
+    log_append(&s->h, &written, &s->out);
+    memset(&s->out, 0, sizeof s->out);
+    s->out.end[0].previous = s->state[0];
+    s->out.end[1].previous = s->state[1];
+}
+
+/* Checks an end's states on a segment, and the frame since which it is in the later one. */
+static void expect(const struct log *h, uint32_t frame, uint8_t layer, unsigned end, uint8_t before, uint8_t after,
+                   uint32_t since)
+{
+    struct log_view v;
+    CHECK(log_find(h, frame, layer, &v));
+    if (v.end[end].previous != before || v.end[end].state != after || v.end[end].since_frame != since) {
+        printf("frame %u layer %u end %u: %u -> %u since %u, expected %u -> %u since %u\n", frame, layer, end,
+               v.end[end].previous, v.end[end].state, v.end[end].since_frame, before, after, since);
+        failures++;
+    }
+}
+
+static void test_lookup(void)
+{
+    struct script s;
+    struct log_view v;
+
+    begin(&s, TCP_ESTABLISHED, TCP_ESTABLISHED);
+    CHECK(!log_find(&s.h, 1, 0, &v));
+    step(&s, 0, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+    write_segment(&s, 10, 3, 0, 3);
+    write_segment(&s, 11, 3, 0, 3); /* nothing new: not kept */
+    CHECK(s.h.count == 1);
+    step(&s, 0, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN); /* two segments in one frame */
+    write_segment(&s, 20, 3, 0, 3);
+    step(&s, 0, TCP_TIME_WAIT, TCP_EV_RCV_FIN);
+    write_segment(&s, 20, 5, 0, 3);
+    write_segment(&s, 30, 3, 0, 2); /* the state stays, its proof does not: kept */
+    CHECK(s.h.count == 4);
+
+    CHECK(!log_find(&s.h, 9, 3, &v));
+    CHECK(!log_find(&s.h, 10, 2, &v));
+    expect(&s.h, UINT32_MAX, UINT8_MAX, 0, TCP_TIME_WAIT, TCP_TIME_WAIT, 20);
+    expect(&s.h, 20, 5, 0, TCP_FIN_WAIT_2, TCP_TIME_WAIT, 20);
+    expect(&s.h, 20, 4, 0, TCP_FIN_WAIT_2, TCP_FIN_WAIT_2, 20);
+    expect(&s.h, 20, 3, 0, TCP_FIN_WAIT_1, TCP_FIN_WAIT_2, 20);
+    expect(&s.h, 19, 3, 0, TCP_FIN_WAIT_1, TCP_FIN_WAIT_1, 10);
+    expect(&s.h, 10, 3, 0, TCP_ESTABLISHED, TCP_FIN_WAIT_1, 10);
+    expect(&s.h, 10, 9, 0, TCP_FIN_WAIT_1, TCP_FIN_WAIT_1, 10);
+    expect(&s.h, 30, 3, 1, TCP_ESTABLISHED, TCP_ESTABLISHED, 0); /* older than the capture */
+    CHECK(log_find(&s.h, 29, 0, &v) && v.end[0].confirmed == 1 && v.count == 0);
+    CHECK(log_find(&s.h, 30, 3, &v) && v.end[0].confirmed == 0 && v.count == 1);
+}
+
+/* LISTEN -> SYN_RCVD -> ESTABLISHED on one segment loses no step. */
+static void test_steps(void)
+{
+    struct script s;
+    struct log_view v;
+    struct log_step got;
+
+    begin(&s, TCP_SYN_SENT, TCP_LISTEN);
+    step(&s, 1, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+    step(&s, 1, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
+    write_segment(&s, 1, 0, 5 * SECOND, 0);
+    CHECK(log_find(&s.h, 1, 0, &v) && v.count == 2);
+    CHECK(log_step(&v, 0, &got) && got.end == 1 && got.left == TCP_LISTEN && got.entered == TCP_SYN_RCVD);
+    CHECK(got.event == TCP_EV_RCV_SYN && !got.has_dwell);
+    CHECK(log_step(&v, 1, &got) && got.left == TCP_SYN_RCVD && got.entered == TCP_ESTABLISHED);
+    CHECK(got.event == TCP_EV_RCV_ACK_OF_SYN && got.has_dwell && got.dwell_ns == 0);
+    expect(&s.h, 1, 0, 1, TCP_LISTEN, TCP_ESTABLISHED, 1);
+
+    step(&s, 1, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN);
+    write_segment(&s, 2, 0, 7 * SECOND, 0);
+    CHECK(log_find(&s.h, 2, 0, &v) && log_step(&v, 0, &got) && got.dwell_ns == 2 * SECOND);
+    step(&s, 1, TCP_LAST_ACK, TCP_EV_SND_FIN);
+    write_segment(&s, 3, 0, 6 * SECOND, 0); /* time runs backwards: never negative */
+    CHECK(log_find(&s.h, 3, 0, &v) && log_step(&v, 0, &got) && got.has_dwell && got.dwell_ns == 0);
+    write_segment(&s, 4, 0, 0, 1); /* an entry, but no transition */
+    CHECK(log_find(&s.h, 4, 0, &v) && v.count == 1 && !log_step(&v, 0, &got));
+}
+
+/* A proof that an assumption was wrong: the state was never left, and has lasted since it was entered. */
+static void test_correction(void)
+{
+    struct script s;
+    struct log_view v;
+    struct log_step got;
+
+    begin(&s, TCP_CLOSED, TCP_LISTEN);
+    step(&s, 1, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+    write_segment(&s, 1, 0, 1 * SECOND, 0);
+    step(&s, 1, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
+    write_segment(&s, 2, 0, 2 * SECOND, 0);
+    step(&s, 1, TCP_SYN_RCVD, TCP_EV_SYN_ACK_REPEATED);
+    write_segment(&s, 3, 0, 3 * SECOND, 2);
+    expect(&s.h, 3, 0, 1, TCP_ESTABLISHED, TCP_SYN_RCVD, 1);
+    CHECK(log_find(&s.h, 3, 0, &v) && v.end[1].since_ns == SECOND);
+    CHECK(log_step(&v, 0, &got) && got.event == TCP_EV_SYN_ACK_REPEATED && !got.has_dwell);
+    step(&s, 1, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
+    write_segment(&s, 4, 0, 4 * SECOND, 0);
+    CHECK(log_find(&s.h, 4, 0, &v) && log_step(&v, 0, &got) && got.dwell_ns == 3 * SECOND);
+}
+
+/* The same ports again: the new connection begins with what the old one left. */
+static void test_inheritance(void)
+{
+    struct script old, s;
+    struct log_view v;
+    struct log_step got;
+
+    begin(&old, TCP_CLOSING, TCP_LAST_ACK);
+    step(&old, 1, TCP_CLOSED, TCP_EV_RCV_ACK_OF_FIN);
+    write_segment(&old, 7, 0, 70 * SECOND, 0);
+    step(&old, 0, TCP_TIME_WAIT, TCP_EV_RCV_ACK_OF_FIN);
+    write_segment(&old, 8, 0, 80 * SECOND, 0);
+
+    begin(&s, TCP_TIME_WAIT, TCP_CLOSED);
+    log_inherit(&s.h, &old.h);
+    step(&s, 0, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+    s.out.opened = true;
+    write_segment(&s, 9, 0, 95 * SECOND, 0);
+    expect(&s.h, 9, 0, 0, TCP_TIME_WAIT, TCP_SYN_RCVD, 9);
+    expect(&s.h, 9, 0, 1, TCP_CLOSED, TCP_CLOSED, 7);
+    CHECK(log_find(&s.h, 9, 0, &v) && v.opened && v.count == 1);
+    CHECK(log_step(&v, 0, &got) && got.has_dwell && got.dwell_ns == 15 * SECOND);
+    CHECK(log_find(&s.h, 10, 0, &v) && !v.opened);
+}
+
+int main(void)
+{
+    CHECK(sizeof(struct log_entry) == 24);
+    CHECK(log_elapsed_ns(INT64_MIN, INT64_MAX) == INT64_MAX);
+    CHECK(log_elapsed_ns(5, 3) == 0 && log_elapsed_ns(3, 5) == 2);
+    test_lookup();
+    test_steps();
+    test_correction();
+    test_inheritance();
+    return failures != 0;
+}
