@@ -7,11 +7,9 @@
 #include "annotation.h"
 
 #include "anomaly.h"
-#include "closer.h"
 #include "expert_items.h"
 #include "local_end.h"
 #include "names.h"
-#include "segment.h"
 
 #include <wsutil/str_util.h> /* wmem_strconcat */
 
@@ -82,7 +80,7 @@ static const char *proof_text(wmem_allocator_t *pool, const struct log_end *end,
     }
 }
 
-void annotation_info_column(packet_info *pinfo, const struct connection_view *view)
+void annotation_info_column(packet_info *pinfo, const struct pair_view *view)
 {
     const struct log_end *local = &view->shown.end[view->local], *remote = &view->shown.end[!view->local];
     const bool local_moves = local->state != local->previous, remote_moves = remote->state != remote->previous;
@@ -106,7 +104,8 @@ struct words {
 struct annotated {
     tvbuff_t *tvb;
     packet_info *pinfo;
-    const struct connection_view *view;
+    const struct pair_view *view;
+    const struct annotated_segment *segment;
     const struct words *words; /* NULL: nobody reads the tree's texts, its values alone are asked for */
 };
 
@@ -232,7 +231,7 @@ static void add_end(proto_tree *tree, const struct annotated *a, const struct en
         add(subtree, a, &f->since, end->since_frame);
         if (is_wanted(a, &f->duration))
             add_time(subtree, a, &f->duration,
-                     log_elapsed_ns(end->since_ns, segment_time_ns(&a->pinfo->abs_ts)));
+                     log_elapsed_ns(end->since_ns, time_ns(&a->pinfo->abs_ts)));
     }
     if (a->words) {
         set_end_text(item, a, name, index);
@@ -260,14 +259,15 @@ static bool has_transition(const struct log_view *shown)
     return false;
 }
 
-static void find_words(struct words *words, const packet_info *pinfo, const struct connection_view *view)
+static void find_words(struct words *words, const struct annotated *a)
 {
-    const struct log_end *end = view->shown.end;
+    const struct log_end *end = a->view->shown.end;
+    const struct annotated_segment *s = a->segment;
 
-    endpoint_name(&pinfo->src, pinfo->srcport, words->endpoint[view->src]);
-    endpoint_name(&pinfo->dst, pinfo->destport, words->endpoint[!view->src]);
-    words->change[0] = change_text(pinfo->pool, &end[0]);
-    words->change[1] = change_text(pinfo->pool, &end[1]);
+    endpoint_name(&s->src, s->srcport, words->endpoint[a->view->src]);
+    endpoint_name(&s->dst, s->destport, words->endpoint[!a->view->src]);
+    words->change[0] = change_text(a->pinfo->pool, &end[0]);
+    words->change[1] = change_text(a->pinfo->pool, &end[1]);
 }
 
 /* The line that all else stands under. */
@@ -280,7 +280,7 @@ static proto_item *add_heading(proto_tree *tree, const struct annotated *a)
     if (a->words) {
         set_headline(item, a, a->words);
     } else if (ws_is_printed(protocol)) {
-        find_words(&words, a->pinfo, a->view);
+        find_words(&words, a);
         set_headline(item, a, &words);
     }
     return item;
@@ -311,11 +311,11 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
         add(tree, a, &f->midstream, true);
 }
 
-bool annotation_is_wanted(proto_tree *tree)
+bool annotation_is_referenced(proto_tree *tree)
 {
     if (tree && protocol->ref_type != HF_REF_TYPE_NONE) /* most often; what follows takes calls */
         return true;
-    return (tree && proto_field_is_referenced(tree, proto_tcpstate)) || expert_items_are_wanted(tree);
+    return (tree && proto_field_is_referenced(tree, proto_tcpstate)) || expert_items_are_referenced(tree);
 }
 
 /* Returns the item that expert information is about, or NULL. */
@@ -330,25 +330,25 @@ static proto_item *add_to_tree(proto_tree *tree, const struct annotated *a, bool
     return item;
 }
 
-static uint32_t find_anomalies(const packet_info *pinfo, const struct connection_view *view,
+static uint32_t find_anomalies(const packet_info *pinfo, const struct pair_view *view,
                                const struct tcpfsm_segment *seg)
 {
     const int64_t stuck_ns = (int64_t)annotation_stuck_after_s * 1000000000;
 
     if (!anomalies_are_possible(&view->shown, view->src, seg))
         return 0;
-    return anomalies_of(&view->shown, view->src, seg, segment_time_ns(&pinfo->abs_ts), stuck_ns);
+    return anomalies_of(&view->shown, view->src, seg, time_ns(&pinfo->abs_ts), stuck_ns);
 }
 
-void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct connection_view *view,
-                    const struct tcpfsm_segment *seg)
+void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct pair_view *view,
+                    const struct annotated_segment *segment)
 {
-    const uint32_t anomalies = find_anomalies(pinfo, view, seg);
+    const uint32_t anomalies = find_anomalies(pinfo, view, &segment->seg);
     struct words words;
-    struct annotated a = { .tvb = tvb, .pinfo = pinfo, .view = view };
+    struct annotated a = { .tvb = tvb, .pinfo = pinfo, .view = view, .segment = segment };
 
     if (tree && ws_tree_is_visible(tree)) {
-        find_words(&words, pinfo, view);
+        find_words(&words, &a);
         a.words = &words;
     }
     proto_item *item = tree ? add_to_tree(tree, &a, anomalies != 0) : NULL;

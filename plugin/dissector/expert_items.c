@@ -29,7 +29,7 @@ void expert_items_register(int proto)
     expert_register_field_array(expert_register_protocol(proto), registered, array_length(registered));
 }
 
-bool expert_items_are_wanted(const proto_tree *tree)
+bool expert_items_are_referenced(const proto_tree *tree)
 {
     static int tap_expert;
     static const header_field_info *expert_info;

@@ -79,20 +79,21 @@ void local_networks_apply(void)
     g_strfreev(parts);
 }
 
-static bool contains(const struct network *network, const struct pair *pair, unsigned end)
+static bool contains(const struct network *network, const struct local_question *q, unsigned end)
 {
     const unsigned whole = network->bits / 8, rest = network->bits % 8;
-    const uint8_t *octets = pair_address(pair, end);
+    unsigned length;
+    const uint8_t *octets = pair_address(q->pair, end, &length);
 
-    if ((int)network->type != pair->address_type || memcmp(network->octets, octets, whole) != 0)
+    if (network->type != q->type || length < whole + (rest > 0) || memcmp(network->octets, octets, whole) != 0)
         return false;
     return rest == 0 || (network->octets[whole] ^ octets[whole]) >> (8 - rest) == 0;
 }
 
-static bool is_in_networks(const struct pair *pair, unsigned end)
+static bool is_in_networks(const struct local_question *q, unsigned end)
 {
     for (unsigned i = 0; networks && i < networks->len; i++) {
-        if (contains(&g_array_index(networks, struct network, i), pair, end))
+        if (contains(&g_array_index(networks, struct network, i), q, end))
             return true;
     }
     return false;
@@ -133,13 +134,11 @@ enum direction local_direction(const packet_info *pinfo)
 
 unsigned local_end(const struct local_question *q, enum local_by *by)
 {
-    const struct pair *pair = q->pair;
-
     if (local_endpoint != LOCAL_AUTO) {
         *by = LOCAL_BY_PREFERENCE; /* LOCAL_SENDER changes per segment: whoever shows the states turns to it */
         return local_endpoint == LOCAL_SERVER ? !q->client : q->client;
     }
-    const bool is_local[2] = { is_in_networks(pair, 0), is_in_networks(pair, 1) };
+    const bool is_local[2] = { is_in_networks(q, 0), is_in_networks(q, 1) };
     if (is_local[0] != is_local[1]) {
         *by = LOCAL_BY_NETWORKS;
         return is_local[1];
@@ -150,7 +149,7 @@ unsigned local_end(const struct local_question *q, enum local_by *by)
     }
     if (q->knows_client)
         *by = LOCAL_BY_INITIATOR;
-    else if (pair_port(pair, 0) != pair_port(pair, 1))
+    else if (pair_port(q->pair, 0) != pair_port(q->pair, 1))
         *by = LOCAL_BY_HIGHER_PORT;
     else
         *by = LOCAL_BY_FIRST_SENDER;

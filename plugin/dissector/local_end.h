@@ -7,7 +7,6 @@
 #define LOCAL_END_H
 
 #include "pair.h"
-#include "sighting.h"
 
 #include <epan/packet.h>
 
@@ -22,6 +21,9 @@ enum local_by {
 };
 extern const value_string local_by_names[];
 
+/* Where a frame was going, seen from the machine that captured it. */
+enum direction { DIRECTION_UNKNOWN, DIRECTION_OUT, DIRECTION_IN };
+
 /* Values of the preference local_endpoint. */
 enum local_endpoint { LOCAL_AUTO, LOCAL_CLIENT, LOCAL_SERVER, LOCAL_SENDER };
 
@@ -32,12 +34,13 @@ extern const char *local_networks; /* as the user wrote it */
 /* Reads local_networks. Reports each part that is no address or network by name; the others hold. */
 void local_networks_apply(void);
 
-/* Where pinfo's frame was going, if the capture tells. */
+/* Where the frame was going, if the capture tells. */
 enum direction local_direction(const packet_info *pinfo);
 
 /* What the rules look at: the connection's first segment. */
 struct local_question {
     const struct pair *pair;
+    address_type type;        /* of its addresses */
     unsigned sender;          /* index of the end that sent it */
     unsigned client;          /* index of the client */
     enum direction direction; /* of the segment */

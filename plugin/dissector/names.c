@@ -6,8 +6,8 @@
 #include "ws_compat.h"
 #include "names.h"
 
-#include "closer.h"
 #include "numbers.h"
+#include "tcpfsm.h"
 
 #include <epan/to_str.h>
 

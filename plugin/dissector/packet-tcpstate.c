@@ -1,9 +1,9 @@
 /* packet-tcpstate.c
  * TCP State: annotates every TCP segment with the states of both endpoints.
  *
- * Hooked between IP and TCP: our handle for IP protocol 6 calls the TCP dissector and annotates
- * after it. So each TCP layer of a frame is seen on its own, with its own addresses, at the price
- * of one table look-up; see README.md, "How it hooks in".
+ * Hooked between IP and TCP: our handle for IP protocol 6 finds the segment's pair of sockets, moves its machine on
+ * the first pass, calls the TCP dissector, and annotates after it what is referenced. So each TCP layer of a frame is
+ * seen on its own, with its own addresses, at the price of one table look-up; see ../README.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,8 +11,8 @@
 #include "packet-tcpstate.h"
 
 #include "annotation.h"
+#include "header.h"
 #include "local_end.h"
-#include "segment.h"
 
 #include <epan/exceptions.h>
 #include <epan/ipproto.h>
@@ -23,187 +23,125 @@ static int proto_tcpstate;
 static int tap_tcpstate;
 static protocol_t *protocol;
 static dissector_handle_t tcp_handle;
-static ws_bool info_column; /* a preference: transitions go to the Info column too */
+static ws_bool info_column; /* a preference: transitions are appended to the Info column */
 
 /* ------------------------------------------------------------------ the hook */
 
-/* What pinfo says of a segment's ends. Kept from before the payload is dissected: a tunnel over TCP overwrites it. */
-struct endpoints {
-    address src, dst;
-    uint32_t srcport, destport;
-    int p2p_dir;
-};
-
-static struct endpoints endpoints_of(const packet_info *pinfo)
+/*
+ * Reads the segment at the start of tvb. Returns its header, or NULL where it is no whole segment: quoted in an ICMP
+ * error, fewer than 20 octets of header captured, a header length that cannot be, a fragment.
+ */
+static const uint8_t *read_segment(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment *seg)
 {
-    const struct endpoints e = { pinfo->src, pinfo->dst, pinfo->srcport, pinfo->destport, pinfo->p2p_dir };
-    return e;
-}
+    const uint32_t reported = tvb_reported_length(tvb), captured = tvb_captured_length(tvb);
 
-static void set_endpoints(packet_info *pinfo, const struct endpoints *e)
-{
-    pinfo->src = e->src;
-    pinfo->dst = e->dst;
-    pinfo->srcport = e->srcport;
-    pinfo->destport = e->destport;
-    pinfo->p2p_dir = e->p2p_dir;
-}
-
-static bool has_endpoints(const packet_info *pinfo, const struct endpoints *e)
-{
-    return pinfo->src.data == e->src.data && pinfo->dst.data == e->dst.data && pinfo->src.type == e->src.type
-        && pinfo->dst.type == e->dst.type && pinfo->srcport == e->srcport && pinfo->destport == e->destport
-        && pinfo->p2p_dir == e->p2p_dir;
+    if (pinfo->flags.in_error_pkt || pinfo->fragmented || captured < HEADER_MIN)
+        return NULL;
+    const uint8_t *header = tvb_get_ptr(tvb, 0, (int)captured);
+    const uint32_t length = header_length(header);
+    if (length < HEADER_MIN || length > reported)
+        return NULL;
+    *seg = header_read(header, captured, reported - length, time_ns(&pinfo->abs_ts) / 1000);
+    return header;
 }
 
 /* One segment between its arrival from IP and its annotation. */
 struct hooked {
-    struct header header;
-    struct endpoints endpoints; /* of the segment */
-    bool looked_at;             /* somebody would see an annotation */
-    struct connection_arrival arrival;
+    tvbuff_t *tvb;
+    packet_info *pinfo;
+    proto_tree *tree;
+    const struct pair *pair;
+    unsigned sender;           /* index of the end that sent it */
+    struct annotated_segment segment;
+    uint8_t layer;             /* as pinfo told it before TCP and the payload counted theirs */
+    bool concluded;
 };
 
-static void tell_listeners(packet_info *pinfo, const struct tcpfsm_segment *seg, const struct connection_view *view)
+static void conclude(struct hooked *h)
 {
-    struct tcpstate_tap *said = wmem_new(pinfo->pool, struct tcpstate_tap);
+    packet_info *pinfo = h->pinfo;
+    struct pair_view view;
 
-    *said = (struct tcpstate_tap){
-        .view = *view, .seg = *seg, .src = pinfo->src, .dst = pinfo->dst,
-        .srcport = (uint16_t)pinfo->srcport, .destport = (uint16_t)pinfo->destport,
-    };
-    tap_queue_packet(tap_tcpstate, pinfo, said);
+    h->concluded = true; /* before anything that may throw */
+    if (!pair_view(h->pair, pinfo->num, h->layer, h->sender, &view))
+        return;
+    if (annotation_is_referenced(h->tree))
+        annotation_add(h->tree, h->tvb, pinfo, &view, &h->segment);
+    if (info_column && pinfo->cinfo && col_get_writable(pinfo->cinfo, COL_INFO))
+        annotation_info_column(pinfo, &view);
+    if (have_tap_listener(tap_tcpstate)) {
+        struct tcpstate_tap *tapped = wmem_new(pinfo->pool, struct tcpstate_tap);
+        *tapped = (struct tcpstate_tap){ .view = view, .segment = h->segment };
+        tap_queue_packet(tap_tcpstate, pinfo, tapped);
+    }
 }
 
-/* Whether anybody would see an annotation. */
-static inline bool somebody_looks(proto_tree *tree)
+/* Called by Wireshark's exception code while the TCP dissector or the payload's throws. */
+static void conclude_while_throwing(void *hooked)
+{
+    struct hooked *h = (struct hooked *)hooked;
+
+    if (!h->concluded) /* else this is what threw */
+        conclude(h);
+}
+
+/*
+ * Has the TCP dissector dissect the segment, and annotates it after. Where that throws, on a truncated packet for
+ * example, the segment is annotated by a clean-up that Wireshark's exception code (epan/except.h) runs on its way to
+ * the catcher; except_setup_clean(), which would register it, is not exported, so it is made of except_setup_try()'s.
+ * There is no setjmp here.
+ */
+static int dissect_and_annotate(struct hooked *h, void *data)
+{
+    struct except_stacknode node;
+    struct except_catch unused;
+    struct except_cleanup cleanup = { conclude_while_throwing, h };
+
+    except_setup_try(&node, &unused, NULL, 0);
+    node.except_type = XCEPT_CLEANUP;
+    node.except_info.except_cleanup = &cleanup;
+    const int dissected = call_dissector_only(tcp_handle, h->tvb, h->pinfo, h->tree, data);
+    except_pop();
+    if (dissected > 0) /* 0: the user has disabled TCP */
+        conclude(h);
+    return dissected;
+}
+
+/* Whether an annotation of the packet would be shown: a field, the Info column or the tap is referenced. */
+static inline bool is_referenced(proto_tree *tree)
 {
     if (!tree && !info_column && !tap_listeners_require_dissection()) /* most often; what follows takes calls */
         return false;
-    return have_tap_listener(tap_tcpstate) || info_column || annotation_is_wanted(tree);
-}
-
-static void annotate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const struct hooked *h)
-{
-    struct connection_view view;
-
-    if (!connection_view(h->arrival.connection, pinfo, h->arrival.sender, &view))
-        return;
-    const struct tcpfsm_segment seg = header_read(&h->header);
-    if (annotation_is_wanted(tree))
-        annotation_add(tree, tvb, pinfo, &view, &seg);
-    if (info_column && pinfo->cinfo && col_get_writable(pinfo->cinfo, COL_INFO))
-        annotation_info_column(pinfo, &view);
-    if (have_tap_listener(tap_tcpstate))
-        tell_listeners(pinfo, &seg, &view);
-}
-
-static void follow(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
-{
-    struct connection_arrival *a = &h->arrival;
-
-    if (!a->connection) {
-        a->connection = connection_of_segment(a, pinfo, &h->header, refused);
-        if (a->connection && !pinfo->fd->visited)
-            connection_segment(a->connection, pinfo, &h->header, a->sender);
-    }
-    if (a->connection && h->looked_at)
-        annotate(tvb, pinfo, tree, h);
-}
-
-/* With pinfo as it was before the TCP dissector had it. */
-static void follow_as_before(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
-{
-    const uint8_t inner = pinfo->curr_layer_num;
-
-    pinfo->curr_layer_num = h->arrival.layer;
-    follow(tvb, pinfo, tree, h, refused);
-    pinfo->curr_layer_num = inner;
-}
-
-/* The TCP dissector is done with the segment, or has refused it. */
-static void conclude(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, struct hooked *h, bool refused)
-{
-    if (has_endpoints(pinfo, &h->endpoints)) {
-        follow_as_before(tvb, pinfo, tree, h, refused);
-        return;
-    }
-    const struct endpoints inner = endpoints_of(pinfo);
-    set_endpoints(pinfo, &h->endpoints);
-    follow_as_before(tvb, pinfo, tree, h, refused);
-    set_endpoints(pinfo, &inner);
-}
-
-/* Has the TCP dissector dissect the segment, and comes after it. */
-static int dissect_and_conclude(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data, struct hooked *h)
-{
-    volatile int dissected = 1; /* stays so where TCP throws, on a truncated packet: annotated all the same */
-
-    TRY {
-        dissected = call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
-    }
-    FINALLY {
-        conclude(tvb, pinfo, tree, h, dissected <= 0); /* 0: the user has disabled TCP */
-    }
-    ENDTRY;
-    return dissected;
-}
-
-/* Follows a segment, and annotates it if somebody looks. */
-static G_NO_INLINE int dissect_and_follow(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data,
-                                          const struct header *header, bool looked_at)
-{
-    if (!proto_is_protocol_enabled(protocol)) /* the user has switched it off: then no connection is known either */
-        return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
-
-    struct hooked h = {
-        .header = *header, .endpoints = endpoints_of(pinfo), .looked_at = looked_at,
-        .arrival = connection_arrives(pinfo, header),
-    };
-    h.endpoints.srcport = header_number16(header->octets + HEADER_SRCPORT);
-    h.endpoints.destport = header_number16(header->octets + HEADER_DSTPORT);
-    if (h.arrival.connection && !pinfo->fd->visited)
-        connection_segment(h.arrival.connection, pinfo, header, h.arrival.sender);
-    return dissect_and_conclude(tvb, pinfo, tree, data, &h);
-}
-
-/* On the first pass, a segment at which nobody looks, and of a connection that is not known before TCP has it. */
-static G_NO_INLINE int dissect_unseen(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data,
-                                      struct header header)
-{
-    struct connection_opening opening;
-
-    if (!proto_is_protocol_enabled(protocol) || !connection_may_open(pinfo, &header, &opening))
-        return dissect_and_follow(tvb, pinfo, tree, data, &header, false);
-    const int dissected = call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
-    if (dissected > 0)
-        connection_opens(&opening, pinfo, &header);
-    return dissected;
-}
-
-static G_NO_INLINE int dissect_looked_at(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
-{
-    struct header header;
-
-    if (!pinfo->fd->visited)
-        connection_count_streams();
-    if (!segment_find(tvb, pinfo, &header))
-        return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
-    return dissect_and_follow(tvb, pinfo, tree, data, &header, true);
+    return have_tap_listener(tap_tcpstate) || info_column || annotation_is_referenced(tree);
 }
 
 static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
-    struct header header;
+    const bool referenced = is_referenced(tree);
+    struct hooked h;
+    const uint8_t *header;
 
-    if (somebody_looks(tree))
-        return dissect_looked_at(tvb, pinfo, tree, data);
-    if (pinfo->fd->visited)
+    if ((!referenced && pinfo->fd->visited) || !proto_is_protocol_enabled(protocol)
+        || !(header = read_segment(tvb, pinfo, &h.segment.seg)))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
-    connection_count_streams();
-    if (!segment_find(tvb, pinfo, &header) || connection_takes(pinfo, header))
+
+    struct pair *pair = pair_find(pinfo, header, &h.sender);
+    if (pair && !pinfo->fd->visited)
+        pair_segment(pair, pinfo, h.sender, &h.segment.seg);
+    if (!pair || !referenced)
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
-    return dissect_unseen(tvb, pinfo, tree, data, header);
+
+    h.tvb = tvb;
+    h.pinfo = pinfo;
+    h.tree = tree;
+    h.pair = pair;
+    h.segment.src = pinfo->src; /* the payload's dissectors may put others into pinfo: a tunnel over TCP */
+    h.segment.dst = pinfo->dst;
+    h.segment.srcport = header_number16(header + HEADER_SRCPORT);
+    h.segment.destport = header_number16(header + HEADER_DSTPORT);
+    h.layer = pinfo->curr_layer_num;
+    h.concluded = false;
+    return dissect_and_annotate(&h, data);
 }
 
 /* ------------------------------------------------------------------ registration */
@@ -230,7 +168,7 @@ static void register_preferences(void)
     prefs_register_uint_preference(module, "time_wait", "TIME_WAIT (seconds)",
         "How long an end stays in TIME_WAIT, in seconds: 240 by RFC 9293 (twice its MSL of two minutes), "
         "60 on Linux, 120 on Windows.",
-        10, &connection_time_wait_s);
+        10, &pair_time_wait_s);
     prefs_register_uint_preference(module, "stuck_after", "Stuck after (seconds)",
         "How long CLOSE_WAIT or FIN_WAIT_2 may last, in seconds, before expert information calls it stuck.",
         10, &annotation_stuck_after_s);
@@ -243,7 +181,7 @@ int proto_register_tcpstate(void)
 {
     proto_tcpstate = proto_register_protocol("TCP State", "TCP State", "tcpstate");
     tap_tcpstate = register_tap("tcpstate");
-    register_init_routine(connection_forget_all);
+    register_init_routine(pairs_forget);
     annotation_register(proto_tcpstate);
     register_preferences();
     return proto_tcpstate;

@@ -6,17 +6,15 @@
 #ifndef PACKET_TCPSTATE_H
 #define PACKET_TCPSTATE_H
 
-#include "connection.h"
+#include "annotation.h"
 
 /*
  * What listeners of the tap "tcpstate" are given, once for each annotated segment, in order of the
  * capture. Valid during the listener's call.
  */
 struct tcpstate_tap {
-    struct connection_view view;
-    struct tcpfsm_segment seg;
-    address src, dst; /* the segment's own: pinfo has those of the innermost layer */
-    uint16_t srcport, destport;
+    struct pair_view view;
+    struct annotated_segment segment;
 };
 
 /* Each is called once, in this order. The first returns the number of the protocol. */

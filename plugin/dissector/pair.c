@@ -1,232 +1,206 @@
 /* pair.c
- * The pairs of sockets in the file: a hash table with a link in each pair.
+ * The pairs of sockets in the capture file: a map from flow key to machine and log.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "ws_compat.h"
 #include "pair.h"
 
-#define FIRST_BUCKETS 1024 /* a power of 2; four times as many when each has two pairs */
+#include "header.h"
+#include "local_end.h"
 
-static struct {
-    struct pair **bucket;
-    uint32_t mask; /* number of buckets - 1 */
-    uint32_t count;
-} table;
+/* ------------------------------------------------------------------ flow keys */
 
-static struct pair nobody = { .address_type = UINT8_MAX }; /* no address is of that type */
-struct pair *pair_latest = &nobody;
+#define ADDRESS_MAX 16 /* octets of an address that count: an IP address has no more */
 
 /*
- * The pair found or added last of those whose ports lead there; NULL: none. Spares most searches where thousands of
- * connections take turns. A pair that is there has been compared like any other before it is found.
+ * Both addresses, both ports as they stand in a header, then what else Wireshark keeps connections apart by. End 0
+ * stands first: the end that is less, so that both directions have one key.
  */
-#define RECENT_BITS 12
-static struct pair *recent[1 << RECENT_BITS];
+struct flow_key {
+    uint8_t length;         /* of octets[] */
+    uint8_t address_length; /* of each address */
+    uint8_t address_type;   /* enum address_type of both */
+    uint8_t octets[2 * ADDRESS_MAX + 2 * sizeof(uint16_t) + WS_APART_MAX];
+};
 
-/* Odd numbers that nobody who makes a capture can know: else all pairs could be made to share a bucket. */
-static uint64_t secret[3];
-
-static void choose_secret(void)
+static inline const uint8_t *key_ports(const struct flow_key *key)
 {
-    for (unsigned i = 0; i < array_length(secret); i++)
-        secret[i] = (uint64_t)g_random_int() << 32 | g_random_int() | 1;
+    return key->octets + 2 * key->address_length;
 }
 
-static inline uint64_t spread(uint64_t value, unsigned by)
+/*
+ * Makes the key of a segment. Returns the index of its sender.
+ *  length  of each address; inlined where it is a constant
+ */
+static inline unsigned make_key(struct flow_key *key, const packet_info *pinfo, const uint8_t *ports, size_t length)
 {
-    value *= secret[by];
-    return value ^ value >> 32;
+    static const uint8_t none[1];
+    const uint8_t *src = length ? (const uint8_t *)pinfo->src.data : none;
+    const uint8_t *dst = length ? (const uint8_t *)pinfo->dst.data : none;
+    int order = memcmp(src, dst, length);
+
+    if (order == 0)
+        order = memcmp(ports, ports + 2, 2);
+    const unsigned sender = order > 0;
+    uint8_t *to = key->octets;
+    memcpy(to, sender ? dst : src, length);
+    memcpy(to + length, sender ? src : dst, length);
+    memcpy(to + 2 * length, ports + 2 * sender, 2);
+    memcpy(to + 2 * length + 2, ports + 2 * !sender, 2);
+    key->address_type = (uint8_t)pinfo->src.type;
+    key->address_length = (uint8_t)length;
+    key->length = (uint8_t)(2 * length + 4);
+    if (!ws_conversations_by_address())
+        key->length = (uint8_t)(key->length + ws_kept_apart_by(pinfo, sender, to + key->length));
+    return sender;
 }
 
-/* The same for both directions. */
-static inline struct pair **recent_of(uint32_t ports)
+static inline unsigned key_of(struct flow_key *key, const packet_info *pinfo, const uint8_t *header)
 {
-    return &recent[(ports ^ pair_ports_back(ports)) * 0x9e3779b1u >> (32 - RECENT_BITS)]; /* by the golden ratio */
+    const uint8_t *ports = header + HEADER_SRCPORT;
+    const int least = MIN(pinfo->src.len, pinfo->dst.len);
+
+    if (pinfo->src.type == AT_IPv4 && pinfo->dst.type == AT_IPv4)
+        return make_key(key, pinfo, ports, 4);
+    if (pinfo->src.type == AT_IPv6 && pinfo->dst.type == AT_IPv6)
+        return make_key(key, pinfo, ports, 16);
+    return make_key(key, pinfo, ports, (size_t)CLAMP(least, 0, ADDRESS_MAX));
 }
 
-static inline void note_latest(struct pair *p)
+static unsigned key_hash(const void *key)
 {
-    pair_latest = *recent_of(p->ports) = p;
+    const struct flow_key *k = (const struct flow_key *)key;
+    return wmem_strong_hash(k->octets, k->length); /* seeded: no capture can make all keys collide */
 }
 
-static inline uint32_t word_at(const uint8_t *octets)
+static inline bool key_is(const struct flow_key *a, const struct flow_key *b)
 {
-    uint32_t word;
-
-    memcpy(&word, octets, sizeof word);
-    return word;
+    return a->length == b->length && a->address_type == b->address_type && memcmp(a->octets, b->octets, a->length) == 0;
 }
 
-/*  port  the end's, in the lower half */
-static inline uint64_t hash_of_end(const uint8_t *address, uint8_t length, uint32_t port)
+static gboolean key_equal(const void *a, const void *b)
 {
-    uint64_t hash = (uint16_t)port;
-
-    for (unsigned at = 4; at + 4 <= length; at += 4) /* octets beyond, of no IP address, need not count */
-        hash = spread(hash + word_at(address + at), 0);
-    return spread(length >= 4 ? hash + ((uint64_t)word_at(address) << 16) : hash, 1);
+    return key_is((const struct flow_key *)a, (const struct flow_key *)b);
 }
 
-/* A sum: the same in both directions. */
-static uint32_t hash_of_ends(uint64_t end, uint64_t other)
+/* ------------------------------------------------------------------ pairs */
+
+struct pair {
+    struct log log;
+    struct tcpfsm machine;
+    struct flow_key key; /* last: only as much of it is allocated as it has octets */
+};
+
+unsigned pair_time_wait_s = 240;
+
+/* Of the capture file that is open. */
+static struct {
+    wmem_map_t *pairs;    /* struct pair by its key */
+    struct pair *latest;  /* found last, most often the next segment's too; NULL: none */
+    nstime_t latest_time; /* of the latest segment of the first pass */
+} file;
+
+void pairs_forget(void)
 {
-    return (uint32_t)spread(end + other, 2);
+    memset(&file, 0, sizeof file);
+    file.pairs = wmem_map_new(wmem_file_scope(), key_hash, key_equal);
 }
 
-/* The length of both addresses: they are alike. */
-static inline uint8_t length_of(const address *src, const address *dst)
+static struct pair *begin(const struct flow_key *key)
 {
-    return (uint8_t)(src->len < dst->len ? src->len : dst->len);
+    const size_t size = offsetof(struct pair, key.octets) + key->length;
+    struct pair *pair = (struct pair *)wmem_alloc0(wmem_file_scope(), size);
+
+    memcpy(&pair->key, key, offsetof(struct flow_key, octets) + key->length);
+    wmem_map_insert(file.pairs, &pair->key, pair);
+    return pair;
 }
 
-static uint32_t hash_of_addresses(const address *src, const address *dst, uint32_t ports)
+struct pair *pair_find(const packet_info *pinfo, const uint8_t *header, unsigned *sender)
 {
-    const uint8_t length = length_of(src, dst);
+    struct flow_key key;
 
-    return hash_of_ends(hash_of_end((const uint8_t *)src->data, length, ports),
-                        hash_of_end((const uint8_t *)dst->data, length, pair_ports_back(ports)));
+    *sender = key_of(&key, pinfo, header);
+    if (file.latest && key_is(&file.latest->key, &key))
+        return file.latest;
+    struct pair *pair = (struct pair *)wmem_map_lookup(file.pairs, &key);
+    if (!pair && !pinfo->fd->visited)
+        pair = begin(&key);
+    if (pair)
+        file.latest = pair;
+    return pair;
 }
 
-uint16_t pair_port(const struct pair *p, unsigned end)
+uint16_t pair_port(const struct pair *pair, unsigned end)
 {
-    uint16_t port[2];
-
-    memcpy(port, &p->ports, sizeof port);
-    return GUINT16_FROM_BE(port[end]);
+    return header_number16(key_ports(&pair->key) + 2 * end);
 }
 
-const uint8_t *pair_address(const struct pair *p, unsigned end)
+const uint8_t *pair_address(const struct pair *pair, unsigned end, unsigned *length)
 {
-    return p->address_length <= sizeof p->address.few[0] ? p->address.few[end]
-                                                         : p->address.many + end * p->address_length;
+    *length = pair->key.address_length;
+    return pair->key.octets + end * pair->key.address_length;
 }
 
-static bool has_any(const struct pair *p, const address *end0, const address *end1)
+int64_t pairs_latest_ns(void)
 {
-    return p->address_length == 0 || (memcmp(pair_address(p, 0), end0->data, p->address_length) == 0
-                                      && memcmp(pair_address(p, 1), end1->data, p->address_length) == 0);
+    return time_ns(&file.latest_time);
 }
 
-/* pair_match_ip() with other addresses. */
-static G_NO_INLINE struct pair_found match_other(struct pair *p, const address *src, const address *dst,
-                                                 uint32_t ports)
-{
-    const struct pair_found none = { NULL, 0, 0 };
+/* ------------------------------------------------------------------ machine and log */
 
-    if (p->address_type != (uint8_t)src->type || p->address_length != length_of(src, dst))
-        return none;
-    return pair_match(p, src, dst, ports, has_any);
+/* Index of the end that is taken to be the client where its first segment does not tell: that with the higher port. */
+static unsigned likely_client(const struct pair *pair, unsigned sender)
+{
+    return pair_port(pair, sender) >= pair_port(pair, !sender) ? sender : !sender;
 }
 
-/*  p  the first in it */
-static G_NO_INLINE struct pair_found search_bucket(struct pair *p, const address *src, const address *dst,
-                                                   uint32_t ports, uint32_t hash)
+/* Which end is local: decided with the first segment, and again where another end may have opened. */
+static void decide_local(struct pair *pair, const packet_info *pinfo, unsigned sender, bool is_syn)
 {
-    const bool ip = src->type == AT_IPv4 || src->type == AT_IPv6;
-    const struct pair_found none = { NULL, 0, hash };
+    const struct local_question question = {
+        .pair = pair, .type = (address_type)pair->key.address_type, .sender = sender,
+        .client = pair->machine.client, .direction = local_direction(pinfo), .knows_client = is_syn,
+    };
+    enum local_by by;
 
-    for (; p; p = p->next) {
-        const struct pair_found found = ip ? pair_match_ip(p, src, dst, ports) : match_other(p, src, dst, ports);
-        if (found.pair) {
-            note_latest(p);
-            return found;
-        }
-    }
-    return none;
+    pair->log.facts.local = local_end(&question, &by) & 1;
+    pair->log.facts.local_by = by & 7;
 }
 
-struct pair_found pair_search(const address *src, const address *dst, uint32_t ports)
+/* Grows by half, so that a pair with few transitions takes little. */
+static void make_room(struct log *log, uint32_t entries)
 {
-    const struct pair_found none = { NULL, 0, hash_of_addresses(src, dst, ports) };
-    struct pair *first = table.bucket ? table.bucket[none.hash & table.mask] : NULL;
-
-    return first ? search_bucket(first, src, dst, ports, none.hash) : none;
+    if (log->room - log->count >= entries)
+        return;
+    log->room = MAX(log->room + log->room / 2, log->count + entries);
+    log->entry = (struct log_entry *)wmem_realloc(wmem_file_scope(), log->entry, log->room * sizeof *log->entry);
 }
 
-struct pair_found pair_find_other(const address *src, const address *dst, uint32_t ports)
+void pair_segment(struct pair *pair, const packet_info *pinfo, unsigned sender, const struct tcpfsm_segment *seg)
 {
-    struct pair *p = *recent_of(ports);
+    struct tcpfsm_outcome out;
 
-    if (p) {
-        const struct pair_found found = pair_match_ip(p, src, dst, ports);
-        if (found.pair) {
-            pair_latest = p;
-            return found;
-        }
-    }
-    return pair_search(src, dst, ports);
+    file.latest_time = pinfo->abs_ts;
+    const bool first = !pair->machine.started;
+    if (!tcpfsm_segment(&pair->machine, sender, first ? likely_client(pair, sender) : 0, seg,
+                        (int64_t)pair_time_wait_s * 1000000, &out))
+        return;
+    if (first || out.opened || out.tries_on)
+        decide_local(pair, pinfo, sender, (seg->flags & TCP_SYN) != 0);
+    const struct log_position at = {
+        .time_ns = time_ns(&pinfo->abs_ts), .frame = pinfo->num, .layer = pinfo->curr_layer_num,
+    };
+    make_room(&pair->log, log_entries_of(&out));
+    log_append(&pair->log, &at, sender, &pair->machine, &out);
 }
 
-static uint32_t hash_of(const struct pair *p)
+bool pair_view(const struct pair *pair, uint32_t frame, uint8_t layer, unsigned sender, struct pair_view *view)
 {
-    return hash_of_ends(hash_of_end(pair_address(p, 0), p->address_length, p->ports),
-                        hash_of_end(pair_address(p, 1), p->address_length, pair_ports_back(p->ports)));
-}
-
-static void link_in(struct pair *p, uint32_t hash)
-{
-    struct pair **bucket = &table.bucket[hash & table.mask];
-
-    p->next = *bucket;
-    *bucket = p;
-}
-
-static void add_buckets(void)
-{
-    struct pair **old = table.bucket;
-    const uint32_t before = old ? table.mask + 1 : 0, after = old ? 4 * before : FIRST_BUCKETS;
-
-    table.bucket = wmem_alloc0_array(wmem_file_scope(), struct pair *, after);
-    table.mask = after - 1;
-    for (uint32_t i = 0; i < before; i++) {
-        for (struct pair *p = old[i], *next; p; p = next) {
-            next = p->next;
-            link_in(p, hash_of(p));
-        }
-    }
-    wmem_free(wmem_file_scope(), old);
-}
-
-void pair_add(struct pair *pair, const address *src, const address *dst, uint32_t ports, uint32_t hash)
-{
-    const uint8_t length = length_of(src, dst), few = sizeof pair->address.few[0];
-    uint8_t *octets = pair->address.few[0];
-
-    pair->ports = ports;
-    pair->address_type = (uint8_t)src->type;
-    pair->address_length = length;
-    if (length > few)
-        pair->address.many = octets = (uint8_t *)wmem_alloc(wmem_file_scope(), 2 * (size_t)length);
-    if (length == few) { /* IPv4: copied without a call */
-        memcpy(pair->address.few[0], src->data, few);
-        memcpy(pair->address.few[1], dst->data, few);
-    } else if (length > 0) {
-        memcpy(octets, src->data, length);
-        memcpy(octets + (length > few ? length : few), dst->data, length);
-    }
-    if (!table.bucket || table.count / 2 > table.mask)
-        add_buckets();
-    table.count++;
-    note_latest(pair);
-    link_in(pair, hash);
-}
-
-void pair_replace(struct pair *pair, struct pair *old)
-{
-    struct pair **link = &table.bucket[hash_of(old) & table.mask];
-
-    while (*link != old)
-        link = &(*link)->next;
-    *pair = *old;
-    *link = pair;
-    note_latest(pair);
-}
-
-void pair_forget_all(void)
-{
-    memset(&table, 0, sizeof table);
-    memset(recent, 0, sizeof recent);
-    pair_latest = &nobody;
-    choose_secret();
+    if (!log_find(&pair->log, frame, layer, &view->shown))
+        return false;
+    view->src = sender;
+    view->local = local_endpoint == LOCAL_SENDER ? sender : view->shown.local;
+    return true;
 }

@@ -1,117 +1,71 @@
 /* pair.h
- * The pairs of sockets in the file, found by addresses and ports in either direction.
+ * The pairs of sockets in the capture file: found by a segment's addresses and ports, each with one machine and one
+ * log of all its incarnations.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef PAIR_H
 #define PAIR_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "log.h"
 
-#include <wireshark.h>
-#include <epan/address.h>
+#include <epan/packet.h>
 
-/* Stands first in what its user stores, as long as the capture file is open. */
-struct pair {
-    struct pair *next;             /* in the same bucket */
-    union {
-        uint8_t few[2][4];         /* of end 0 and 1, up to 4 octets each */
-        const uint8_t *many;       /* longer ones, one after the other */
-    } address;
-    uint32_t ports;                /* of end 0 and 1, as a segment of end 0 bears them */
-    uint8_t  address_type, address_length; /* the same for both */
+/* A pair of sockets, as long as the capture file is open. */
+struct pair;
+
+/* What is shown on one segment. Valid until the next segment moves the pair's machine. */
+struct pair_view {
+    struct log_view shown; /* by index of end */
+    unsigned src;          /* index of the end that sent the segment */
+    unsigned local;        /* index of the local end */
 };
 
-/* The ports of a segment, both: the first four octets of its header, as they lie there. */
-static inline uint32_t pair_ports(const uint8_t *header)
-{
-    uint32_t ports;
+/* Forgets all pairs. Call when a capture file is opened. */
+void pairs_forget(void);
 
-    memcpy(&ports, header, sizeof ports);
-    return ports;
-}
+/*
+ * The pair of a segment, in either direction. Before the TCP dissector has it.
+ *  pinfo   with the segment's addresses
+ *  header  its TCP header, of which both ports are read
+ *  sender  set to the index of the end that sent the segment
+ * On the first pass a pair that is not there begins. On others NULL is returned for it: a segment without a state.
+ */
+struct pair *pair_find(const packet_info *pinfo, const uint8_t *header, unsigned *sender);
 
-/* Small enough to be handed on in registers. */
-struct pair_found {
-    struct pair *pair; /* NULL: it is not there */
-    uint32_t sender;   /* index of the end that is the source; 0 of a pair that is not there */
-    uint32_t hash;     /* of a pair that is not there: for pair_add() */
-};
+/* On the first pass, for each segment in order of the capture: the machine moves, and the log notes what changed. */
+void pair_segment(struct pair *pair, const packet_info *pinfo, unsigned sender, const struct tcpfsm_segment *seg);
 
-/* The ports, as a segment in the other direction bears them. */
-static inline uint32_t pair_ports_back(uint32_t ports)
-{
-    return ports << 16 | ports >> 16;
-}
-
-/* The one found or added last, most often that of the next segment; at first one that no segment is of. */
-extern struct pair *pair_latest;
-
-static inline bool pair_has_ipv4(const struct pair *p, const address *end0, const address *end1)
-{
-    return memcmp(p->address.few[0], end0->data, 4) == 0 && memcmp(p->address.few[1], end1->data, 4) == 0;
-}
-
-static inline bool pair_has_ipv6(const struct pair *p, const address *end0, const address *end1)
-{
-    return memcmp(p->address.many, end0->data, 16) == 0 && memcmp(p->address.many + 16, end1->data, 16) == 0;
-}
-
-/* Whether a segment with these addresses and ports is of that pair, and whose. */
-static inline struct pair_found pair_match(struct pair *p, const address *src, const address *dst, uint32_t ports,
-                                           bool (*has)(const struct pair *, const address *, const address *))
-{
-    struct pair_found found = { NULL, 0, 0 };
-
-    if (p->ports == ports && has(p, src, dst)) {
-        found.pair = p;
-    } else if (p->ports == pair_ports_back(ports) && has(p, dst, src)) {
-        found.pair = p;
-        found.sender = 1;
-    }
-    return found;
-}
-
-/* The same, if the addresses are IPv4 or IPv6, without a call. */
-static inline struct pair_found pair_match_ip(struct pair *p, const address *src, const address *dst, uint32_t ports)
-{
-    const struct pair_found none = { NULL, 0, 0 };
-
-    if (p->address_type != (unsigned)src->type || src->type != dst->type)
-        return none;
-    if (src->type == AT_IPv4)
-        return pair_match(p, src, dst, ports, pair_has_ipv4);
-    return src->type == AT_IPv6 ? pair_match(p, src, dst, ports, pair_has_ipv6) : none;
-}
-
-/* Finds the pair of a segment that is not of the latest. */
-struct pair_found pair_find_other(const address *src, const address *dst, uint32_t ports);
-
-/* Finds the pair of a segment. */
-static inline struct pair_found pair_find(const address *src, const address *dst, uint32_t ports)
-{
-    const struct pair_found found = pair_match_ip(pair_latest, src, dst, ports);
-
-    return found.pair ? found : pair_find_other(src, dst, ports);
-}
-
-/* The same with less work, where it is most likely a pair that is not there. */
-struct pair_found pair_search(const address *src, const address *dst, uint32_t ports);
+/*
+ * On every pass, in any order: what is shown on a segment.
+ *  layer  number of the protocol layer with which pair_segment() was called
+ * Returns false if nothing is known of it.
+ */
+bool pair_view(const struct pair *pair, uint32_t frame, uint8_t layer, unsigned sender, struct pair_view *view);
 
 /* An end's port. */
 uint16_t pair_port(const struct pair *pair, unsigned end);
 
-/* The octets of an end's address, pair->address_length of them; as long as the pair is stored. */
-const uint8_t *pair_address(const struct pair *pair, unsigned end);
+/* Octets of an end's address, *length of them; as long as the pair. */
+const uint8_t *pair_address(const struct pair *pair, unsigned end, unsigned *length);
 
-/* Adds the pair of a segment, which was not found and had that hash: its end 0 is the source. */
-void pair_add(struct pair *pair, const address *src, const address *dst, uint32_t ports, uint32_t hash);
+/* When the latest segment of the first pass was captured, nanoseconds since 1970: once the capture is read, its end. */
+int64_t pairs_latest_ns(void);
 
-/* Puts one in the place of another that was added: it takes over addresses and ports. */
-void pair_replace(struct pair *pair, struct pair *old);
+/* How long TIME_WAIT lasts, seconds; a preference. */
+extern unsigned pair_time_wait_s;
 
-/* Forgets all pairs: their memory is of the file that was closed. */
-void pair_forget_all(void);
+/* A frame's time, nanoseconds since 1970. Times too far off for that are brought to its ends. */
+static inline int64_t time_ns(const nstime_t *time)
+{
+    const int64_t second_ns = 1000000000, most_s = INT64_MAX / second_ns - 1;
+    int64_t secs = time->secs, nsecs = time->nsecs;
+
+    if (secs > most_s || secs < -most_s) {
+        secs = secs > 0 ? most_s : -most_s;
+        nsecs = 0;
+    }
+    return secs * second_ns + nsecs;
+}
 
 #endif

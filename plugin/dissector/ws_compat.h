@@ -10,7 +10,6 @@
 
 #include <wireshark.h>
 
-#include <epan/conversation.h>
 #include <epan/packet.h>
 #include <epan/prefs.h>
 #include <epan/proto.h>
@@ -47,36 +46,6 @@ static inline bool ws_is_printed(const header_field_info *field)
 #else
     (void)field;
     return false;
-#endif
-}
-
-/*
- * The conversation in which the TCP dissector put a segment between pinfo's addresses and ports,
- * or NULL. Newer series can keep apart what other interfaces and VLANs carry.
- */
-static inline conversation_t *ws_find_tcp_conversation(packet_info *pinfo)
-{
-#if WS_AT_LEAST(4, 6)
-    return find_conversation_strat(pinfo, CONVERSATION_TCP, 0, false);
-#elif WS_AT_LEAST(4, 4)
-    return find_conversation_strat(pinfo, CONVERSATION_TCP, 0);
-#else
-    return find_conversation(pinfo->num, &pinfo->src, &pinfo->dst, CONVERSATION_TCP,
-                             pinfo->srcport, pinfo->destport, 0);
-#endif
-}
-
-/*
- * Whether the TCP dissector may begin another stream in a segment, though its addresses and ports are in one: in a SYN,
- * in newer series in a SYN,ACK too, and in no other segment (30,000 segments at random with each series).
- */
-static inline bool ws_may_begin_stream(bool syn, bool ack)
-{
-#if WS_AT_LEAST(4, 4)
-    (void)ack;
-    return syn;
-#else
-    return syn && !ack;
 #endif
 }
 
@@ -133,8 +102,8 @@ WS_DLL_PUBLIC struct ws_flow_item *sequence_analysis_create_sai_with_addresses(p
                                                                                struct ws_flow *flow);
 
 /*
- * Whether addresses and ports alone tell a conversation: in newer series a preference may add interface,
- * MAC addresses and VLAN.
+ * Whether addresses and ports alone tell connections apart. In newer series a preference may add interface, MAC
+ * addresses and VLAN.
  */
 static inline bool ws_conversations_by_address(void)
 {
@@ -142,6 +111,39 @@ static inline bool ws_conversations_by_address(void)
     return prefs.conversation_deinterlacing_key == 0;
 #else
     return true;
+#endif
+}
+
+#define WS_APART_MAX (4 + 2 * 6 + 4) /* octets that ws_kept_apart_by() writes at most: interface, MAC addresses, VLAN */
+
+/*
+ * Writes what that preference keeps the packet's connection apart by, the same for both directions. Returns the number
+ * of octets.
+ *  sender  index of the end that sent the packet
+ */
+static inline unsigned ws_kept_apart_by(const packet_info *pinfo, unsigned sender, uint8_t *to)
+{
+#if WS_AT_LEAST(4, 4)
+    const int by = prefs.conversation_deinterlacing_key;
+    const address *mac[2] = { sender ? &pinfo->dl_dst : &pinfo->dl_src, sender ? &pinfo->dl_src : &pinfo->dl_dst };
+    uint32_t number[2] = { 0, 0 };
+
+    if ((by & CONV_DEINT_KEY_INTERFACE) && (pinfo->rec->presence_flags & WTAP_HAS_INTERFACE_ID))
+        number[0] = pinfo->rec->rec_header.packet_header.interface_id + 1;
+    if (by & CONV_DEINT_KEY_VLAN)
+        number[1] = pinfo->vlan_id;
+    memset(to, 0, WS_APART_MAX);
+    memcpy(to, number, sizeof number);
+    for (unsigned end = 0; end < 2 && (by & CONV_DEINT_KEY_MAC); end++) {
+        if (mac[end]->type == AT_ETHER && mac[end]->len == 6)
+            memcpy(to + sizeof number + end * 6, mac[end]->data, 6);
+    }
+    return WS_APART_MAX;
+#else
+    (void)pinfo;
+    (void)sender;
+    (void)to;
+    return 0;
 #endif
 }
 

@@ -5,8 +5,6 @@
  */
 #include "anomaly.h"
 
-#include "closer.h"
-
 #define BIT(name) (UINT32_C(1) << TCP_ANOMALY_##name)
 
 /* One segment, and who is who on it. */

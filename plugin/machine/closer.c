@@ -22,7 +22,7 @@ static bool did_reset(const struct tcpfsm_end *e)
     return e->sent_rst && e->state == TCP_CLOSED;
 }
 
-enum tcp_closer tcpfsm_closer(const struct tcpfsm *m, enum tcp_closer before)
+enum tcp_closer closer_of(const struct tcpfsm *m)
 {
     const struct tcpfsm_end *client = &m->end[m->client], *server = &m->end[!m->client];
 
@@ -35,7 +35,7 @@ enum tcp_closer tcpfsm_closer(const struct tcpfsm *m, enum tcp_closer before)
 
     const bool by_server = was_reset(client) || did_reset(server);
     const bool by_client = was_reset(server) || did_reset(client);
-    if (by_server && by_client && before != TCP_CLOSER_NONE)
-        return before;
+    if (by_server && by_client && m->closed_by != TCP_CLOSER_NONE)
+        return (enum tcp_closer)m->closed_by;
     return by_server ? TCP_CLOSER_RESET_BY_SERVER : by_client ? TCP_CLOSER_RESET_BY_CLIENT : TCP_CLOSER_NONE;
 }

@@ -1,5 +1,5 @@
 /* closer.h
- * Who ended the connection.
+ * Inside the machine: who ended the connection. Not for its users: they read tcpfsm.closed_by.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,20 +8,10 @@
 
 #include "tcpfsm.h"
 
-enum tcp_closer {
-    TCP_CLOSER_NONE,            /* nobody so far */
-    TCP_CLOSER_CLIENT,          /* its FIN was first */
-    TCP_CLOSER_SERVER,
-    TCP_CLOSER_SIMULTANEOUS,    /* both FINs left before the other's came (RFC 9293 figure 13) */
-    TCP_CLOSER_RESET_BY_CLIENT, /* its RST came before any FIN */
-    TCP_CLOSER_RESET_BY_SERVER,
-    TCP_CLOSER_REFUSED,         /* the SYN was answered by a RST (RFC 9293 section 3.10.7.1) */
-};
-
 /*
  * Who ended the present incarnation, as far as its segments so far tell. A FIN counts before a RST.
- *  before   what was returned for the segment before, or TCP_CLOSER_NONE: of two resets the first counts
+ * Of two resets the first counts: m->closed_by is read as what the segments before told.
  */
-enum tcp_closer tcpfsm_closer(const struct tcpfsm *m, enum tcp_closer before);
+enum tcp_closer closer_of(const struct tcpfsm *m);
 
 #endif

@@ -9,60 +9,52 @@ enum {
     OPTION_END = 0, OPTION_NOP = 1,
     OPTION_MSS = 2,            /* RFC 9293 section 3.2 */
     OPTION_WSCALE = 3,         /* RFC 7323 section 2.2 */
-    OPTION_SACK_PERMITTED = 4, /* RFC 2018 section 2 */
     OPTION_TIMESTAMPS = 8,     /* RFC 7323 section 3.2 */
     OPTION_FAST_OPEN = 34,     /* RFC 7413 section 4.1.1 */
 };
 
-/* One of a kind that is as long as its kind is. */
-#define OPTION(kind, size) ((unsigned)(kind) << 8 | (size))
-
-bool header_read_options(const struct header *h, struct tcpfsm_segment *seg)
+static void read_option(const uint8_t *option, unsigned size, struct tcpfsm_segment *seg)
 {
-    const unsigned length = h->octets[HEADER_OFFSET] >> 2 & 0x3c;
-    const uint8_t *at = h->octets + HEADER_MIN;
-    unsigned left = (length < h->captured ? length : h->captured) - HEADER_MIN;
-    bool common = length <= h->captured;
+    const uint8_t *value = option + 2;
 
-    while (left > 0) {
-        const unsigned kind = at[0];
-        unsigned size = 1;
-        if (kind > OPTION_NOP) {
-            if (left < 2 || at[1] - 2u > left - 2)
-                return false;
+    switch (option[0]) {
+    case OPTION_MSS:
+        if (size == 4)
+            seg->mss = header_number16(value);
+        break;
+    case OPTION_WSCALE:
+        if (size == 3)
+            seg->wscale = *value;
+        break;
+    case OPTION_TIMESTAMPS:
+        if (size == 10) {
+            seg->tsval = header_number32(value);
+            seg->has_tsval = true;
+        }
+        break;
+    case OPTION_FAST_OPEN:
+        seg->fast_open |= size > 2; /* without a cookie it only asks for one */
+        break;
+    default:
+        break;
+    }
+}
+
+void header_read_options(const uint8_t *header, uint32_t captured, struct tcpfsm_segment *seg)
+{
+    const uint32_t length = header_length(header);
+    const uint8_t *at = header + HEADER_MIN;
+    uint32_t left = (length < captured ? length : captured) - HEADER_MIN;
+
+    while (left > 0 && at[0] != OPTION_END) {
+        uint32_t size = 1;
+        if (at[0] != OPTION_NOP) {
+            if (left < 2 || at[1] < 2 || at[1] > left)
+                return; /* malformed, or cut off */
             size = at[1];
-            switch (OPTION(kind, size)) {
-            case OPTION(OPTION_MSS, 4):
-                seg->mss = header_number16(at + 2);
-                break;
-            case OPTION(OPTION_WSCALE, 3):
-                seg->wscale = at[2];
-                break;
-            case OPTION(OPTION_SACK_PERMITTED, 2):
-                break;
-            case OPTION(OPTION_TIMESTAMPS, 10):
-                seg->tsval = header_number32(at + 2);
-                seg->has_tsval = true;
-                break;
-            default:
-                common = false;
-                if (kind == OPTION_FAST_OPEN && size > 2) /* without a cookie it only asks for one */
-                    seg->fast_open = true;
-            }
-        } else if (kind == OPTION_END) {
-            return common;
+            read_option(at, size, seg);
         }
         at += size;
         left -= size;
     }
-    return common;
-}
-
-struct tcpfsm_segment header_read(const struct header *h)
-{
-    struct tcpfsm_segment seg = header_read_fixed(h->octets + HEADER_SEQ, h->payload);
-
-    if (seg.flags & (TCP_SYN | TCP_FIN))
-        header_read_options(h, &seg);
-    return seg;
 }

@@ -1,40 +1,46 @@
 /* log.h
- * What one connection showed, and from which segment on. One entry for each transition of an end, and
- * one where something else that is shown changed; none for all other segments. The states on any
- * segment are those of the last entry at or before it. Written in order on the first pass, searched
- * in any order ever after.
+ * The log of a pair of sockets: what was shown, and from which segment on. One entry for each transition of an
+ * end, and one where something else that is shown changed; none for all other segments. The states on any segment
+ * are those of the last entry at or before it. Written in order on the first pass, searched in any order ever after.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef LOG_H
 #define LOG_H
 
-#include "sighting.h"
+#include "tcpfsm.h"
 
 #include <stddef.h>
 
-/* What is shown besides the states. Compared and stored as a whole. */
+/* Which segment, and when it was captured. Segments have positions in order of frame, then layer. */
+struct log_position {
+    int64_t  time_ns; /* nanoseconds since 1970 */
+    uint32_t frame;   /* number of its frame, from 1 */
+    uint8_t  layer;   /* which of several segments in that frame: number of its protocol layer */
+};
+
+/* What is shown besides the states. */
 struct log_facts {
     uint16_t confirmed0 : 1; /* end 0's own segments prove its state */
     uint16_t confirmed1 : 1;
     uint16_t client : 1;     /* index of the end that opened, or is taken to have opened */
-    uint16_t local : 1;      /* index of the local end */
     uint16_t midstream : 1;  /* no handshake of this connection was captured */
     uint16_t closed_by : 3;  /* enum tcp_closer */
-    uint16_t local_by : 3;   /* enum local_by */
+    uint16_t local : 1;      /* index of the local end: the owner's to set */
+    uint16_t local_by : 3;   /* how that was told: the owner's to set */
     uint16_t spare : 5;      /* 0 */
 };
 
 /* 24 octets: there are millions of them. */
 struct log_entry {
-    int64_t  time_ns;     /* when the segment was captured, nanoseconds since 1970 */
-    uint32_t frame;       /* number of its frame, from 1 */
+    int64_t  time_ns;     /* of the segment's position, as are frame and layer */
+    uint32_t frame;
     uint32_t since0 : 27; /* index of the entry with which end 0 entered its state, or LOG_UNSEEN */
     uint32_t event : 5;   /* enum tcp_event, why; TCP_EV_NONE: no transition */
     uint32_t since1 : 27; /* the same of end 1 */
     uint32_t end : 1;     /* index of the end that made the transition */
-    uint32_t opened : 1;  /* the segment's SYN began an incarnation, here or, with the last entry, elsewhere */
-    uint8_t  layer;       /* which of several segments in that frame: number of its protocol layer */
+    uint32_t opened : 1;  /* the segment's SYN began an incarnation */
+    uint8_t  layer;
     uint8_t  state0 : 4;  /* enum tcp_state of end 0 after the transition */
     uint8_t  state1 : 4;  /* the same of end 1 */
     struct log_facts facts; /* after the segment */
@@ -42,18 +48,15 @@ struct log_entry {
 
 #define LOG_UNSEEN 0x7ffffffu /* the state is older than the capture, or than entries can be counted */
 
-/* As many entries as log_inherit adds at most. */
-#define LOG_INHERITED 2
-
 /* Owned by the caller, who fills it with zeros and provides room; the entries may move. */
 struct log {
     struct log_entry *entry;
-    uint32_t count;
-    uint8_t  initial[2]; /* enum tcp_state before the first entry */
-    struct log_facts facts; /* after the latest segment: set by the owner, written down with the next entry */
+    uint32_t count, room; /* entries written, and that there is room for; room is the owner's to set */
+    uint8_t  initial[2];  /* enum tcp_state before the first entry */
+    struct log_facts facts; /* to be written down with the next entry: local and local_by are the owner's to set */
 };
 
-/* How many entries a segment that did this adds at most. */
+/* How many entries a segment that changed what is shown adds. */
 static inline uint32_t log_entries_of(const struct tcpfsm_outcome *out)
 {
     const uint32_t steps = (uint32_t)out->end[0].count + out->end[1].count;
@@ -61,16 +64,14 @@ static inline uint32_t log_entries_of(const struct tcpfsm_outcome *out)
 }
 
 /*
- * Writes down what a segment did, if that is any news. They come in order of frame and layer; h must have room for
- * log_entries_of(out) more entries.
+ * Writes down a segment that changed what is shown.
+ *  at      where it stands; not before the position of the latest entry
+ *  sender  index of the end that sent it
+ *  m, out  the machine after the segment, and the transitions it made; there must be room for
+ *          log_entries_of(out) more entries
  */
-void log_append(struct log *h, const struct occasion *at, const struct tcpfsm_outcome *out);
-
-/*
- * Begins the empty log of a connection that takes over the ends' last states from an older one
- * of the same addresses and ports, and the facts; h must have room for LOG_INHERITED entries.
- */
-void log_inherit(struct log *h, const struct log *old);
+void log_append(struct log *log, const struct log_position *at, unsigned sender, const struct tcpfsm *m,
+                const struct tcpfsm_outcome *out);
 
 /* What is shown of one end on a segment. */
 struct log_end {
@@ -85,13 +86,13 @@ struct log_end {
 /* What is shown on a segment. Valid as long as the log, and until the next log_append. */
 struct log_view {
     const struct log *log;
-    struct log_end end[2];
+    struct log_end end[2]; /* by index of end */
     uint32_t first, count; /* the segment's own entries, if it has any */
     uint8_t  client, local, local_by, midstream, opened, closed_by;
 };
 
 /* Finds what is shown on a segment. Returns false where nothing is known of it: it lies before the first entry. */
-bool log_find(const struct log *h, uint32_t frame, uint8_t layer, struct log_view *view);
+bool log_find(const struct log *log, uint32_t frame, uint8_t layer, struct log_view *view);
 
 /* One transition of one end. */
 struct log_step {
@@ -106,11 +107,11 @@ struct log_step {
 /* The n-th of the view's own entries, n < count. Returns false if it is no transition. */
 bool log_step(const struct log_view *view, uint32_t n, struct log_step *step);
 
-/* Index of the next entry, from that index on, with which an incarnation begins; h->count if there is none. */
-uint32_t log_next_opening(const struct log *h, uint32_t from);
+/* Index of the next entry, from that index on, with which an incarnation begins; log->count if there is none. */
+uint32_t log_next_opening(const struct log *log, uint32_t from);
 
 /* What was shown once the entry with that index had been written. The view has no entries of its own. */
-void log_at(const struct log *h, uint32_t index, struct log_view *view);
+void log_at(const struct log *log, uint32_t index, struct log_view *view);
 
 /* Nanoseconds from one moment to a later one; 0 if it is earlier, as time stamps may run backwards. */
 int64_t log_elapsed_ns(int64_t from_ns, int64_t to_ns);

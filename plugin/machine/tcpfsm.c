@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "arrival.h"
+#include "closer.h"
 
 #include <string.h>
 
@@ -81,18 +82,14 @@ static void judge(const struct arrival *a)
         effect_of_syn(a);
 }
 
-/* The end is open, all numbers are known, and nothing was ever seen of a FIN or of segments out of order. */
-static bool is_calm(const struct tcpfsm_end *e)
+/* All that is shown but the states. */
+static unsigned shown(const struct tcpfsm *m)
 {
-    const bool knows_all = e->synchronized & e->captured & e->has_acked & e->knows_snd_nxt & e->knows_data_end
-        & e->knows_rcv_nxt;
-    const bool doubts = e->has_other_iss | e->syn_pending | e->knows_fin | e->fin_disputed | e->fin_over_hole
-        | e->fin_ack_provable | e->peer_fin_arrived;
-
-    return e->state == TCP_ESTABLISHED && knows_all && !doubts && e->held_count == 0;
+    return (unsigned)m->end[0].confirmed | (unsigned)m->end[1].confirmed << 1 | (unsigned)m->client << 2
+        | (unsigned)m->midstream << 3 | (unsigned)m->closed_by << 4;
 }
 
-void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
+bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
                     const struct tcpfsm_segment *seg, int64_t time_wait_us,
                     struct tcpfsm_outcome *out)
 {
@@ -101,8 +98,10 @@ void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         .m = m, .snd = &m->end[sender & 1], .rcv = &m->end[!(sender & 1)], .seg = &plain, .out = out,
         .follows_at_once = follows_at_once(m, sender & 1, seg),
     };
+    const bool first = !m->started;
+    const unsigned before = shown(m);
 
-    if (!m->started)
+    if (first)
         start(m, sender & 1, client_hint, seg);
     if (has(&plain, TCP_SYN) && !has(&plain, TCP_ACK)) /* no stack opens and closes at once, nor obeys such a segment */
         plain.flags &= (uint8_t)~TCP_FIN;
@@ -112,28 +111,10 @@ void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         expire_time_wait(&a, &m->end[i], time_wait_us);
     }
     judge(&a);
-    m->calm = is_calm(a.snd) && is_calm(a.rcv);
-}
-
-/*
- * The segment begins where its sender's last one ended, acknowledges no more than its receiver sent, and is taken.
- * (Numbers half the circle apart are both before and after each other: asked as the rules for all segments ask it.)
- */
-static bool is_in_order(const struct tcpfsm_end *s, const struct tcpfsm_end *r, const struct tcpfsm_segment *seg)
-{
-    return seg->seq == s->snd_nxt && seg->seq == s->data_end && !seq_gt(seg->ack, r->data_end)
-        && seq_le(seg->ack, r->snd_nxt) && seq_le(seg->seq, r->rcv_nxt) && !seq_is_dropped(r, seg);
-}
-
-bool tcpfsm_in_order(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
-{
-    struct tcpfsm_end *s = &m->end[sender & 1], *r = &m->end[!(sender & 1)];
-
-    if (!m->calm || (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK || !s->confirmed
-        || !is_in_order(s, r, seg))
-        return false;
-    (void)follows_at_once(m, sender & 1, seg);
-    seq_note_sent_in_order(s, r, seg);
-    r->rcv_nxt = seq_max(r->rcv_nxt, seq_end(seg));
-    return true;
+    const bool moved = out->end[0].count + out->end[1].count > 0;
+    if (out->opened)
+        m->closed_by = TCP_CLOSER_NONE;
+    if (moved || out->opened || (seg->flags & (TCP_FIN | TCP_RST)))
+        m->closed_by = closer_of(m) & 7;
+    return moved || first || out->opened || shown(m) != before;
 }

@@ -31,6 +31,23 @@ enum tcp_event {
 #undef TCP_EVENT
 };
 
+/* Whether the event is evidence that corrects what was assumed of the end, rather than one of RFC 9293 figure 5. */
+static inline bool tcp_event_corrects(uint8_t event)
+{
+    return event >= TCP_EV_SYN_REPEATED;
+}
+
+/* Who ended a connection. */
+enum tcp_closer {
+    TCP_CLOSER_NONE,            /* nobody so far */
+    TCP_CLOSER_CLIENT,          /* its FIN was first */
+    TCP_CLOSER_SERVER,
+    TCP_CLOSER_SIMULTANEOUS,    /* both FINs left before the other's came (RFC 9293 figure 13) */
+    TCP_CLOSER_RESET_BY_CLIENT, /* its RST came before any FIN */
+    TCP_CLOSER_RESET_BY_SERVER,
+    TCP_CLOSER_REFUSED,         /* the SYN was answered by a RST (RFC 9293 section 3.10.7.1) */
+};
+
 /* Bits of the flags octet of a TCP header, RFC 9293 section 3.1. */
 enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
 
@@ -83,7 +100,6 @@ struct tcpfsm_end {
     struct tcpfsm_range held[TCPFSM_HELD_MAX];
     uint16_t mss;          /* option of its SYN, 0: unknown */
 
-    /* From here to wscale bit fields only: packing.c takes what lies between mss and wscale as it is. */
     uint8_t  state : 4;    /* enum tcp_state */
     uint8_t  live : 4;     /* last state before one that was only assumed to end it; CLOSED: none */
     uint8_t  held_count : 2;
@@ -113,8 +129,6 @@ struct tcpfsm_end {
     bool sent_rst : 1;         /* CLOSED by a RST it sent */
     bool fin_asks : 1;         /* the peer has sent a FIN since: a closed end answers that with a RST */
     bool wscale_known : 1;     /* its SYN was captured */
-    uint8_t unused : 6;        /* 0: of what is packed no bit is left to chance */
-
     uint8_t  wscale;       /* option of its SYN, TCPFSM_NO_WSCALE: none */
 };
 
@@ -124,14 +138,13 @@ struct tcpfsm {
     int64_t  syn_us;        /* when the latest first SYN was captured */
     uint32_t rtt_us;        /* time from SYN to the handshake's last ACK, 0: unknown */
     uint32_t latest_us;     /* when the latest segment was captured: the low half of its time_us */
-    /* Bit fields only, of one octet in all: packing.c takes it as it is. */
     bool     latest_sender : 1; /* index of the end that sent it */
     bool     started : 1;
     bool     midstream : 1; /* the capture lacks the SYN that began this incarnation */
     bool     client : 1;    /* index of the end that opened, or is taken to have opened */
     bool     fast_open : 1; /* the SYN asked for Fast Open or bore data, not refused so far */
     bool     fast_open_data : 1; /* it bore data */
-    bool     calm : 1;      /* both ends are open and nothing about them is in doubt: tcpfsm_in_order() serves */
+    uint8_t  closed_by : 3; /* enum tcp_closer: who ended the present incarnation, as far as its segments so far tell */
 };
 
 /* As many transitions as one end can make on one segment. */
@@ -157,17 +170,12 @@ struct tcpfsm_outcome {
  *  client_hint  index of the client, used where the first segment ever does not tell
  *  time_wait_us how long TIME_WAIT lasts, microseconds, >= 0 (2 MSL, RFC 9293 section 3.4.2)
  *  out          overwritten with the transitions of both ends
+ * Returns whether anything that is shown changed: a state, whether it is confirmed, client, mid-stream, who closed;
+ * always with the first segment and with one that begins an incarnation.
  * There are no errors: any sequence of segments has a defined result.
  */
-void tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
+bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
                     const struct tcpfsm_segment *seg, int64_t time_wait_us,
                     struct tcpfsm_outcome *out);
-
-/*
- * The same, fast, for what most segments are: data or an ACK in order in a connection that is open. Returns true
- * if the segment is one of those: the machine has moved, and nothing that is shown has changed. False:
- * nothing was done, it is one for tcpfsm_segment().
- */
-bool tcpfsm_in_order(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg);
 
 #endif

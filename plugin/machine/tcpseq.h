@@ -95,9 +95,6 @@ void seq_forget_sent(struct tcpfsm_end *e);
 void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
                    bool follows_at_once);
 
-/* The same for data or an ACK in order, tcpfsm_in_order(). */
-void seq_note_sent_in_order(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg);
-
 /* Notes data delivered to the end. */
 void seq_note_received(struct tcpfsm_end *e, uint32_t from, uint32_t to);
 

@@ -54,10 +54,10 @@ static void text_draw(void *data)
     g_free(rows);
 }
 
-static tap_packet_status text_packet(void *data, packet_info *pinfo, epan_dissect_t *edt _U_, const void *said,
+static tap_packet_status text_packet(void *data, packet_info *pinfo, epan_dissect_t *edt _U_, const void *tapped,
                                      tap_flags_t flags _U_)
 {
-    incarnations_note(&((struct view *)data)->connections, pinfo, (const struct tcpstate_tap *)said);
+    incarnations_note(&((struct view *)data)->connections, pinfo, (const struct tcpstate_tap *)tapped);
     return TAP_PACKET_REDRAW;
 }
 
@@ -84,7 +84,7 @@ struct cells {
 /* What the table remembers of a connection. */
 struct tabled {
     struct incarnation base;
-    const struct log *filled_from; /* NULL: it has no row yet */
+    bool filled; /* it has a row */
 };
 
 /*
@@ -152,20 +152,20 @@ static void add_row(stat_tap_table *table, uint32_t number)
     table->elements[table->num_elements++] = ((struct cells *)g_ptr_array_index(kept, number))->cell;
 }
 
-/* Wireshark asks once all segments are known, so that a row is complete with the first segment of each log. */
-static tap_packet_status table_packet(void *listener, packet_info *pinfo, epan_dissect_t *edt _U_, const void *said,
+/* Wireshark asks once all segments are known, so that a row is complete with its first segment. */
+static tap_packet_status table_packet(void *listener, packet_info *pinfo, epan_dissect_t *edt _U_, const void *tapped,
                                       tap_flags_t flags _U_)
 {
     const stat_data_t *stat = (const stat_data_t *)listener;
     stat_tap_table *table = g_array_index(stat->stat_tap_data->tables, stat_tap_table *, 0);
-    struct incarnation *i = incarnations_note(&tabled, pinfo, (const struct tcpstate_tap *)said);
+    struct incarnation *i = incarnations_note(&tabled, pinfo, (const struct tcpstate_tap *)tapped);
     struct tabled *connection = (struct tabled *)i;
 
-    if (connection->filled_from == i->log && pinfo->fd->visited)
+    if (connection->filled && pinfo->fd->visited)
         return TAP_PACKET_DONT_REDRAW;
     if (i->number > table->num_elements)
         add_row(table, i->number - 1);
-    connection->filled_from = i->log;
+    connection->filled = true;
     fill_row((struct cells *)g_ptr_array_index(kept, i->number - 1), i);
     return TAP_PACKET_REDRAW;
 }

@@ -76,8 +76,7 @@ void diagram_follow(struct diagram_step *step, uint32_t steps)
 
 struct diagram_connection {
     struct incarnation base;
-    const struct log *log; /* that is read; of the first connection only */
-    uint32_t read;                 /* entries of it that were read */
+    uint32_t read;                 /* entries of the log that were read; of the first connection only */
     uint32_t frame;                /* the segment of the entry read last */
     uint8_t  layer;
     wmem_array_t *step;            /* of struct diagram_step */
@@ -97,8 +96,8 @@ static void note_proofs(const struct diagram_connection *c)
 
 static void read_entry(struct diagram_connection *c)
 {
-    const struct log_view one = { .log = c->log, .first = c->read, .count = 1 };
-    const struct log_entry *entry = &c->log->entry[c->read];
+    const struct log_view one = { .log = c->base.log, .first = c->read, .count = 1 };
+    const struct log_entry *entry = &c->base.log->entry[c->read];
     struct log_step said;
 
     if (entry->frame != c->frame || entry->layer != c->layer)
@@ -124,17 +123,15 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
                                 tap_flags_t flags _U_)
 {
     struct view *view = (struct view *)data;
-    const struct tcpstate_tap *segment = (const struct tcpstate_tap *)tapped;
-    const struct log_view *shown = &segment->view.shown;
-    struct incarnation *base = incarnations_note(&view->connections, pinfo, segment);
+    const struct tcpstate_tap *tap = (const struct tcpstate_tap *)tapped;
+    const struct log_view *shown = &tap->view.shown;
+    struct incarnation *base = incarnations_note(&view->connections, pinfo, tap);
     struct diagram_connection *c = (struct diagram_connection *)base;
 
     if (base != view->connections.first)
         return TAP_PACKET_REDRAW;
-    if (!c->step)
+    if (!c->step) {
         c->step = wmem_array_new(view->connections.pool, sizeof(struct diagram_step));
-    if (c->log != base->log) {
-        c->log = base->log;
         c->read = base->opening;
     }
     while (c->read < shown->first + shown->count)
@@ -142,21 +139,13 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
     return TAP_PACKET_REDRAW;
 }
 
-/* What the filter kept from view: the rest of the same incarnation. */
+/* Segments that the filter did not let through: the rest of the same incarnation. */
 static void read_rest(struct diagram_connection *c)
 {
-    const struct log *goes_on = c->log;
+    const uint32_t end = log_next_opening(c->base.log, MAX(c->read, c->base.opening + 1));
 
-    while (goes_on) {
-        if (c->log != goes_on) {
-            c->log = goes_on;
-            c->read = 0;
-        }
-        const uint32_t end = log_next_opening(c->log, c->read);
-        while (c->read < end)
-            read_entry(c);
-        goes_on = end == c->log->count ? connection_goes_on(c->log) : NULL;
-    }
+    while (c->read < end)
+        read_entry(c);
 }
 
 /* ------------------------------------------------------------------ what is printed */

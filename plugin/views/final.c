@@ -30,18 +30,13 @@ static void fill_end(const struct incarnation *i, const struct log_view *view, u
 
 void final_states_of(const struct incarnation *i, struct final_states *final)
 {
-    const struct log *h = i->log, *goes_on;
-    uint32_t next = log_next_opening(h, i->opening + 1);
-
-    while (next == h->count && (goes_on = connection_goes_on(h)) != NULL) {
-        h = goes_on;
-        next = log_next_opening(h, 1);
-    }
-    const bool superseded = next < h->count;
-    const int64_t now_ns = superseded ? h->entry[next].time_ns : connection_latest_ns();
+    const struct log *log = i->log;
+    const uint32_t next = log_next_opening(log, i->opening + 1);
+    const bool superseded = next < log->count;
+    const int64_t now_ns = superseded ? log->entry[next].time_ns : pairs_latest_ns();
     struct log_view view;
 
-    log_at(h, next - 1, &view);
+    log_at(log, next - 1, &view);
     fill_end(i, &view, view.client, now_ns, &final->client);
     fill_end(i, &view, !view.client, now_ns, &final->server);
     final->closed_by = val_to_str_const(view.closed_by, tcp_closer_names, "");

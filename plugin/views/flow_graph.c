@@ -21,11 +21,11 @@ static bool is_either(const struct log_view *shown, enum tcp_state state)
     return shown->end[0].state == state || shown->end[1].state == state;
 }
 
-static enum stage stage_of(const struct tcpstate_tap *segment)
+static enum stage stage_of(const struct tcpstate_tap *tap)
 {
-    const struct log_view *shown = &segment->view.shown;
+    const struct log_view *shown = &tap->view.shown;
 
-    if (segment->seg.flags & TCP_RST)
+    if (tap->segment.seg.flags & TCP_RST)
         return STAGE_RESET;
     if (is_either(shown, TCP_SYN_SENT) || is_either(shown, TCP_SYN_RCVD))
         return STAGE_OPENING;
@@ -80,20 +80,20 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
                                 tap_flags_t flags _U_)
 {
     struct ws_flow *flow = (struct ws_flow *)data;
-    const struct tcpstate_tap *segment = (const struct tcpstate_tap *)tapped;
+    const struct tcpstate_tap *tap = (const struct tcpstate_tap *)tapped;
     struct ws_flow_item *item = sequence_analysis_create_sai_with_addresses(pinfo, flow);
 
     if (!item)
         return TAP_PACKET_DONT_REDRAW;
-    use_own_address(&item->src, &segment->src);
-    use_own_address(&item->dst, &segment->dst);
+    use_own_address(&item->src, &tap->segment.src);
+    use_own_address(&item->dst, &tap->segment.dst);
     item->frame = pinfo->num;
-    item->srcport = segment->srcport;
-    item->destport = segment->destport;
-    item->label = label_of(&segment->seg);
-    item->comment = comment_of(&segment->view.shown);
+    item->srcport = tap->segment.srcport;
+    item->destport = tap->segment.destport;
+    item->label = label_of(&tap->segment.seg);
+    item->comment = comment_of(&tap->view.shown);
     item->foreground = FOREGROUND;
-    item->background = background[stage_of(segment)];
+    item->background = background[stage_of(tap)];
     item->has_colour = true;
     item->display = true;
     item->line_style = 1;

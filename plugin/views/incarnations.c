@@ -9,7 +9,6 @@
 /* How far the log of a pair of sockets was read. */
 struct sockets {
     struct incarnation *present;
-    const struct log *log; /* of the pair's latest segment seen */
     uint32_t opening; /* index of the first entry of the present incarnation */
     uint32_t read;    /* entries that were read */
 };
@@ -45,28 +44,29 @@ static void begin(struct incarnation_list *all)
     all->at_close = wmem_register_callback(wmem_file_scope(), on_close, all);
 }
 
-static struct sockets *pair_of(struct incarnation_list *all, uint32_t number)
+static struct sockets *sockets_of(struct incarnation_list *all, const struct log *log)
 {
     if (!all->pool)
         begin(all);
-    struct sockets *pair = (struct sockets *)wmem_map_lookup(all->pairs, GUINT_TO_POINTER(number));
+    struct sockets *pair = (struct sockets *)wmem_map_lookup(all->pairs, log);
     if (!pair) {
         pair = wmem_new0(all->pool, struct sockets);
-        wmem_map_insert(all->pairs, GUINT_TO_POINTER(number), pair);
+        wmem_map_insert(all->pairs, log, pair);
     }
     return pair;
 }
 
-static struct incarnation *add(struct incarnation_list *all, const struct tcpstate_tap *said)
+static struct incarnation *add(struct incarnation_list *all, const struct tcpstate_tap *tap)
 {
     struct incarnation *i = (struct incarnation *)wmem_alloc0(all->pool, all->record);
-    const unsigned src = said->view.src;
+    const struct annotated_segment *segment = &tap->segment;
+    const unsigned src = tap->view.src;
 
     i->number = all->last ? all->last->number + 1 : 1;
-    copy_address_wmem(all->pool, &i->address[src], &said->src);
-    copy_address_wmem(all->pool, &i->address[!src], &said->dst);
-    i->port[src] = said->srcport;
-    i->port[!src] = said->destport;
+    copy_address_wmem(all->pool, &i->address[src], &segment->src);
+    copy_address_wmem(all->pool, &i->address[!src], &segment->dst);
+    i->port[src] = segment->srcport;
+    i->port[!src] = segment->destport;
     if (all->last)
         all->last->next = i;
     else
@@ -77,10 +77,13 @@ static struct incarnation *add(struct incarnation_list *all, const struct tcpsta
 
 /* ------------------------------------------------------------------ to which a segment belongs */
 
-/* Reads on in the pair's log, up to an entry; returns whether an incarnation began there. A filter may hide its SYN. */
-static bool reads_opening(struct sockets *pair, uint32_t end)
+/*
+ * Reads on in the pair's log, up to an entry. Returns whether an incarnation began there: the filter may not have let
+ * its SYN through.
+ */
+static bool reads_opening(struct sockets *pair, const struct log *log, uint32_t end)
 {
-    const struct log so_far = { .entry = pair->log->entry, .count = end };
+    const struct log so_far = { .entry = log->entry, .count = end };
     bool found = false;
 
     for (uint32_t n = pair->read; (n = log_next_opening(&so_far, n)) < end; n++) {
@@ -91,34 +94,19 @@ static bool reads_opening(struct sockets *pair, uint32_t end)
     return found;
 }
 
-/* Wireshark may put the same incarnation's next segments into another conversation, which has a log of its own. */
-static bool begins_incarnation(struct sockets *pair, const struct log_view *shown)
-{
-    bool begins = !pair->present;
-
-    if (pair->log != shown->log) {
-        if (pair->log)
-            begins |= reads_opening(pair, pair->log->count);
-        pair->log = shown->log;
-        pair->opening = pair->read = 0;
-    }
-    begins |= reads_opening(pair, shown->first + shown->count);
-    return begins;
-}
-
 struct incarnation *incarnations_note(struct incarnation_list *all, const packet_info *pinfo,
-                                      const struct tcpstate_tap *said)
+                                      const struct tcpstate_tap *tap)
 {
-    const struct log_view *shown = &said->view.shown;
-    struct sockets *pair = pair_of(all, said->view.pair);
+    const struct log_view *shown = &tap->view.shown;
+    struct sockets *pair = sockets_of(all, shown->log);
 
-    if (begins_incarnation(pair, shown)) {
-        pair->present = add(all, said);
+    if (reads_opening(pair, shown->log, shown->first + shown->count) || !pair->present) {
+        pair->present = add(all, tap);
         pair->present->start_ns = shown->log->entry[pair->opening].time_ns;
         pair->present->first_frame = pinfo->num;
     }
     struct incarnation *i = pair->present;
-    i->log = pair->log;
+    i->log = shown->log;
     i->opening = pair->opening;
     i->last_frame = pinfo->num;
     i->client = shown->client;

@@ -13,8 +13,8 @@
 /* One incarnation, as far as segments of it were tapped. Lives until all are forgotten. */
 struct incarnation {
     struct incarnation *next;  /* in order of their first tapped segments */
-    const struct log *log; /* of its latest tapped segment; the file's */
-    uint32_t opening;          /* index of the entry in it with which the incarnation began, 0 too if that was before */
+    const struct log *log;     /* of its pair of sockets; the file's */
+    uint32_t opening;          /* index of the entry in it with which the incarnation began */
     uint32_t number;           /* from 1, in order */
     address  address[2];       /* by index of end */
     uint16_t port[2];
@@ -36,7 +36,7 @@ struct incarnation_list {
 
 /* The record of the segment's incarnation; new ones are filled with zeros behind their first member. */
 struct incarnation *incarnations_note(struct incarnation_list *all, const packet_info *pinfo,
-                                      const struct tcpstate_tap *said);
+                                      const struct tcpstate_tap *tap);
 
 void incarnations_forget(struct incarnation_list *all);
 

@@ -9,10 +9,8 @@
 #include "ws_compat.h"
 #include "views.h"
 
-#include "closer.h"
 #include "names.h"
 #include "numbers.h"
-#include "segment.h"
 
 #include <stdio.h>
 
@@ -76,22 +74,22 @@ static struct row *row_new(struct view *view, struct ladder_connection *c, uint8
 }
 
 static struct row *row_of(struct view *view, struct ladder_connection *c, const packet_info *pinfo,
-                          const struct tcpstate_tap *segment)
+                          const struct tcpstate_tap *tap)
 {
-    const struct log_view *shown = &segment->view.shown;
+    const struct log_view *shown = &tap->view.shown;
     struct log_step said;
     uint8_t steps = 0;
 
     for (uint32_t n = 0; n < shown->count; n++)
         steps = (uint8_t)(steps + log_step(shown, n, &said));
     struct row *row = row_new(view, c, steps);
-    row->time_ns = segment_time_ns(&pinfo->abs_ts);
+    row->time_ns = time_ns(&pinfo->abs_ts);
     row->frame = pinfo->num;
-    row->of.segment.seq = segment->seg.seq;
-    row->of.segment.ack = segment->seg.ack;
-    row->of.segment.len = segment->seg.len;
-    row->src = (uint8_t)segment->view.src;
-    row->flags = segment->seg.flags;
+    row->of.segment.seq = tap->segment.seg.seq;
+    row->of.segment.ack = tap->segment.seg.ack;
+    row->of.segment.len = tap->segment.seg.len;
+    row->src = (uint8_t)tap->view.src;
+    row->flags = tap->segment.seg.flags;
     for (unsigned end = 0; end < 2; end++) {
         row->state[end] = shown->end[end].state;
         row->confirmed[end] = shown->end[end].confirmed;
@@ -162,14 +160,14 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
                                 tap_flags_t flags _U_)
 {
     struct view *view = (struct view *)data;
-    const struct tcpstate_tap *segment = (const struct tcpstate_tap *)tapped;
+    const struct tcpstate_tap *tap = (const struct tcpstate_tap *)tapped;
     struct ladder_connection *c = (struct ladder_connection *)incarnations_note(&view->connections, pinfo,
-                                                                                     segment);
-    struct row *row = row_of(view, c, pinfo, segment);
+                                                                                     tap);
+    struct row *row = row_of(view, c, pinfo, tap);
 
     if (!c->first) {
         for (unsigned end = 0; end < 2; end++)
-            c->initial[end] = segment->view.shown.end[end].previous;
+            c->initial[end] = tap->view.shown.end[end].previous;
     }
     if (is_plain(row)) {
         add_plain(c, row);

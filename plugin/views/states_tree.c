@@ -107,14 +107,14 @@ static void count_step(stats_tree *st, const struct states_tree *tree, const str
 static tap_packet_status states_tree_packet(stats_tree *st, packet_info *pinfo, epan_dissect_t *edt _U_,
                                             const void *data, tap_flags_t flags _U_)
 {
-    const struct tcpstate_tap *said = (const struct tcpstate_tap *)data;
+    const struct tcpstate_tap *tap = (const struct tcpstate_tap *)data;
     struct states_tree *tree = (struct states_tree *)g_hash_table_lookup(trees, st);
-    struct incarnation *i = incarnations_note(&tree->connections, pinfo, said);
+    struct incarnation *i = incarnations_note(&tree->connections, pinfo, tap);
     struct log_step step;
 
-    count_present(st, tree, (struct counted *)i, &said->view.shown);
-    for (uint32_t n = 0; n < said->view.shown.count; n++) {
-        if (log_step(&said->view.shown, n, &step))
+    count_present(st, tree, (struct counted *)i, &tap->view.shown);
+    for (uint32_t n = 0; n < tap->view.shown.count; n++) {
+        if (log_step(&tap->view.shown, n, &step))
             count_step(st, tree, &step);
     }
     return TAP_PACKET_REDRAW;

@@ -166,8 +166,7 @@ def per_packet(program, use, kind, made, lengths=(SHORT_RUN, LONG_RUN)):
 
 
 HOOK = "dissect_tcpstate"
-# Called by the hook where it has more to do.
-WITHIN = ("dissect_unseen", "dissect_looked_at", "dissect_and_follow", "dissect_and_conclude")
+WITHIN = ("dissect_and_annotate",)  # called by the hook where an annotation is referenced
 TCP = "call_dissector_only"         # called by all of them: the TCP dissector
 
 

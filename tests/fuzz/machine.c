@@ -4,12 +4,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "closer.h"
-#include "deferred.h"
 #include "fuzz.h"
 #include "log.h"
 #include "legal.h"
-#include "packing.h"
 #include "stream.h"
 
 #include <inttypes.h>
@@ -28,17 +25,14 @@ struct seen {
     struct tcpfsm_outcome out;
 };
 
-/* One conversation, as connection.c keeps it. */
-struct conversation {
+/* One pair of sockets, as pair.c keeps it. */
+struct pair {
     struct tcpfsm m;
     struct log log;
-    uint32_t room; /* entries of the log */
-    uint8_t closed_by;
     bool any_fin, any_rst; /* captured, or inferred, in any incarnation */
     struct legal_end proof[2];
     struct seen seen[SEGMENTS_MAX];
     unsigned count;
-    struct deferred deferred;
     uint64_t random; /* for the order of look-ups; not of time */
 };
 
@@ -48,19 +42,17 @@ struct twin {
     uint32_t offset[2]; /* added to each end's numbers */
     int64_t  later_us;
     bool     swapped;   /* which end has which index */
-    bool     packed;    /* it rests between segments */
-    bool     waited;    /* the segments have waited for it */
     struct tcpfsm m;
 };
 
-static void make_room(struct conversation *r, uint32_t entries)
+static void make_room(struct pair *r, uint32_t entries)
 {
     struct log *h = &r->log;
 
-    if (r->room - h->count >= entries)
+    if (h->room - h->count >= entries)
         return;
-    r->room = r->room * 2 + entries;
-    h->entry = realloc(h->entry, r->room * sizeof *h->entry);
+    h->room = h->room * 2 + entries;
+    h->entry = realloc(h->entry, h->room * sizeof *h->entry);
     CHECK(h->entry != NULL, "out of memory");
 }
 
@@ -82,7 +74,7 @@ static void check_steps(const struct tcpfsm_change *change, uint8_t before, uint
 }
 
 /* Newly confirmed: the segment must be one that such a state sends. */
-static void check_proof(const struct conversation *r, const struct tcpfsm_end *before, unsigned sender,
+static void check_proof(const struct pair *r, const struct tcpfsm_end *before, unsigned sender,
                         const struct tcpfsm_segment *seg)
 {
     const struct tcpfsm_end *s = &r->m.end[sender], *p = &r->m.end[!sender];
@@ -96,23 +88,23 @@ static void check_proof(const struct conversation *r, const struct tcpfsm_end *b
           seg->flags, s->state);
 }
 
-static void check_closer(const struct conversation *r)
+static void check_closer(const struct pair *r)
 {
-    switch ((enum tcp_closer)r->closed_by) {
+    switch ((enum tcp_closer)r->m.closed_by) {
     case TCP_CLOSER_NONE:
         break;
     case TCP_CLOSER_CLIENT:
     case TCP_CLOSER_SERVER:
     case TCP_CLOSER_SIMULTANEOUS:
-        CHECK(r->any_fin, "closed by %u without a FIN", r->closed_by);
+        CHECK(r->any_fin, "closed by %u without a FIN", r->m.closed_by);
         break;
     case TCP_CLOSER_RESET_BY_CLIENT:
     case TCP_CLOSER_RESET_BY_SERVER:
     case TCP_CLOSER_REFUSED:
-        CHECK(r->any_rst, "closed by %u without a RST", r->closed_by);
+        CHECK(r->any_rst, "closed by %u without a RST", r->m.closed_by);
         break;
     default:
-        CHECK(false, "no such closer: %u", r->closed_by);
+        CHECK(false, "no such closer: %u", r->m.closed_by);
     }
 }
 
@@ -126,40 +118,11 @@ static void check_numbers(const struct tcpfsm_end *e)
 
 /* ------------------------------------------------------------------ twins */
 
-/* Packs the twin and makes it again, out of other octets than it had. */
-static void check_packing(struct twin *t)
-{
-    uint8_t packed[TCPFSM_PACKED_MAX], again[TCPFSM_PACKED_MAX];
-    const size_t octets = tcpfsm_pack(&t->m, packed);
-
-    CHECK(octets <= sizeof packed, "%s: %zu octets", t->name, octets);
-    memset(&t->m, 0xff, sizeof t->m);
-    CHECK(tcpfsm_unpack(&t->m, packed) == octets, "%s: unpacked from another number of octets", t->name);
-    CHECK(tcpfsm_pack(&t->m, again) == octets && memcmp(packed, again, octets) == 0, "%s: packed otherwise", t->name);
-}
-
-/* A segment after it has been captured, and has waited for its turn, if it can wait. */
-static struct tcpfsm_segment after_waiting(const struct tcpfsm_segment *seg)
-{
-    const struct occasion at = { .time_ns = seg->time_us * 1000 };
-    const int64_t from_ns = at.time_ns - INT64_C(7000000000);
-    struct written_header written;
-    struct sighting_packed packed;
-    struct sighting again;
-
-    write_header(&written, seg);
-    const struct header h = written_header(&written, seg->len);
-    if (!sighting_pack(&h, at, (uint64_t)(at.time_ns - from_ns), &packed))
-        return *seg;
-    sighting_unpack(&packed, from_ns, &again);
-    return again.seg;
-}
-
-static void check_twin(struct twin *t, const struct conversation *r, const struct stream_segment *in,
+static void check_twin(struct twin *t, const struct pair *r, const struct stream_segment *in,
                        const struct tcpfsm_outcome *expected)
 {
     const unsigned sender = in->sender ^ t->swapped;
-    struct tcpfsm_segment seg = t->waited ? after_waiting(&in->seg) : in->seg;
+    struct tcpfsm_segment seg = in->seg;
     struct tcpfsm_outcome out;
 
     seg.seq += t->offset[in->sender];
@@ -175,20 +138,18 @@ static void check_twin(struct twin *t, const struct conversation *r, const struc
         CHECK(t->m.end[end].confirmed == r->m.end[i].confirmed, "%s: confirmed differs in state %u", t->name,
               r->m.end[i].state);
     }
-    if (t->packed)
-        check_packing(t);
 }
 
 /* ------------------------------------------------------------------ look-ups */
 
-static uint64_t next_random(struct conversation *r)
+static uint64_t next_random(struct pair *r)
 {
     r->random = r->random * 6364136223846793005u + 1442695040888963407u;
     return r->random >> 33;
 }
 
 /* What is shown on a segment is what was seen when it came; `moved`: the segment is one of the log's own. */
-static void check_view(const struct conversation *r, const struct seen *s, uint32_t frame, uint8_t layer, bool moved)
+static void check_view(const struct pair *r, const struct seen *s, uint32_t frame, uint8_t layer, bool moved)
 {
     struct log_view v;
     uint32_t steps = 0;
@@ -224,7 +185,7 @@ static void check_view(const struct conversation *r, const struct seen *s, uint3
           frame);
 }
 
-static void check_lookups(struct conversation *r)
+static void check_lookups(struct pair *r)
 {
     if (r->count == 0)
         return;
@@ -248,66 +209,31 @@ static bool received_syn(const struct tcpfsm_change *change)
     return false;
 }
 
-/* What is fast for a segment in order does what the machine would have done with it. */
-static void check_in_order(const struct conversation *r, const struct tcpfsm *before, uint8_t closed_before,
-                            const struct stream_segment *in, const struct tcpfsm_outcome *out)
+/* A segment that changed what is shown is told of: else the log would miss it. */
+static void check_news(const struct tcpfsm *before, const struct tcpfsm *after, const struct tcpfsm_outcome *out,
+                       bool news)
 {
-    struct tcpfsm quick = *before;
+    const bool differs = out->opened || out->end[0].count > 0 || out->end[1].count > 0
+        || before->end[0].confirmed != after->end[0].confirmed || before->end[1].confirmed != after->end[1].confirmed
+        || before->client != after->client || before->midstream != after->midstream
+        || before->closed_by != after->closed_by;
 
-    if (tcpfsm_in_order(&quick, in->sender, &in->seg)) {
-        CHECK(memcmp(&quick, &r->m, sizeof quick) == 0, "in order, the machine is another");
-        CHECK(!out->opened && out->end[0].count == 0 && out->end[1].count == 0, "in order, but it moves");
-        CHECK(r->closed_by == closed_before, "in order, but somebody closed");
-        CHECK(r->m.end[0].confirmed == before->end[0].confirmed && r->m.end[1].confirmed == before->end[1].confirmed,
-              "in order, but it proves");
-    } else {
-        CHECK(memcmp(&quick, before, sizeof quick) == 0, "not in order, but the machine has moved");
-    }
+    CHECK(news || !differs, "what is shown has changed, and that was not told");
 }
 
-/* The machine without what counts for nothing: a header that was written has it otherwise. */
-static struct tcpfsm plain_machine(struct tcpfsm m)
-{
-    for (unsigned i = 0; i < 2; i++) {
-        struct tcpfsm_end *e = &m.end[i];
-        if (!e->has_ctl_tsval)
-            e->ctl_tsval = 0;
-        if (e->wscale > TCPFSM_WSCALE_MAX && e->wscale != TCPFSM_NO_WSCALE)
-            e->wscale = TCPFSM_WSCALE_MAX;
-    }
-    return m;
-}
-
-/* Where nobody has looked so far, the machine will be the same, and what went into a run shows nothing new. */
-static void check_deferred(struct conversation *r, const struct tcpfsm *before, uint8_t closed_before,
-                           const struct stream_segment *in, const struct tcpfsm_outcome *out)
-{
-    const bool is_news = deferred_is_news(before, &r->m, out, r->closed_by != closed_before);
-    const struct tcpfsm expected = plain_machine(r->m);
-    struct tcpfsm deferred;
-
-    CHECK(deferred_take(&r->deferred, in->sender, &in->seg, is_news), "in a run, but it shows");
-    if (next_random(r) % 4 != 0 || !deferred_machine(&r->deferred, &deferred, TIME_WAIT_US))
-        return;
-    deferred = plain_machine(deferred);
-    CHECK(deferred_is_same(&deferred, &expected), "deferred, the machine is another");
-}
-
-static void take(struct conversation *r, struct twin *twins, unsigned twin_count, const struct stream_segment *in)
+static void take(struct pair *r, struct twin *twins, unsigned twin_count, const struct stream_segment *in)
 {
     const struct tcpfsm machine_before = r->m;
     const struct tcpfsm_end *before = machine_before.end;
-    const uint8_t closed_before = r->closed_by;
     const bool first = !r->m.started;
     struct seen *s = &r->seen[r->count++];
     struct tcpfsm_outcome out;
 
-    tcpfsm_segment(&r->m, in->sender, 0, &in->seg, TIME_WAIT_US, &out);
+    const bool news = tcpfsm_segment(&r->m, in->sender, 0, &in->seg, TIME_WAIT_US, &out);
     fuzz_say("frame %" PRIu32 " %c flags %02x seq %" PRIu32 " ack %" PRIu32 " len %" PRIu32 " ts %d: %u%s %u%s\n",
              in->frame, "AB"[in->sender], in->seg.flags, in->seg.seq, in->seg.ack, in->seg.len,
              in->seg.has_tsval ? (int)in->seg.tsval : -1, r->m.end[0].state, r->m.end[0].confirmed ? "" : "?",
              r->m.end[1].state, r->m.end[1].confirmed ? "" : "?");
-    r->closed_by = (uint8_t)tcpfsm_closer(&r->m, out.opened ? TCP_CLOSER_NONE : (enum tcp_closer)r->closed_by);
     r->any_fin |= (in->seg.flags & TCP_FIN) || r->m.end[0].fin_inferred || r->m.end[1].fin_inferred;
     r->any_rst |= (in->seg.flags & TCP_RST) != 0;
     for (unsigned i = 0; i < 2; i++) {
@@ -319,62 +245,38 @@ static void take(struct conversation *r, struct twin *twins, unsigned twin_count
     if (received_syn(&out.end[!in->sender])) /* its FINs so far may be of the incarnation before */
         r->proof[!in->sender].surely_from = r->proof[!in->sender].fins;
     check_closer(r);
-    check_in_order(r, &machine_before, closed_before, in, &out);
-    check_deferred(r, &machine_before, closed_before, in, &out);
+    check_news(&machine_before, &r->m, &out, news);
     for (unsigned i = 0; i < twin_count; i++)
         check_twin(&twins[i], r, in, &out);
 
-    const struct occasion seen = {
-        .time_ns = in->seg.time_us * 1000, .frame = in->frame, .layer = in->layer, .sender = in->sender,
-    };
-    r->log.facts = (struct log_facts){
-        .confirmed0 = r->m.end[0].confirmed, .confirmed1 = r->m.end[1].confirmed, .client = r->m.client,
-        .midstream = r->m.midstream, .closed_by = r->closed_by & 7,
-    };
-    make_room(r, log_entries_of(&out));
-    log_append(&r->log, &seen, &out);
+    const struct log_position at = { .time_ns = in->seg.time_us * 1000, .frame = in->frame, .layer = in->layer };
+    if (news) {
+        make_room(r, log_entries_of(&out));
+        log_append(&r->log, &at, in->sender, &r->m, &out);
+    }
     *s = (struct seen){
         .frame = in->frame, .layer = in->layer, .state = { r->m.end[0].state, r->m.end[1].state },
         .previous = { out.end[0].previous, out.end[1].previous }, .client = r->m.client,
         .confirmed = { r->m.end[0].confirmed, r->m.end[1].confirmed },
-        .midstream = r->m.midstream, .closed_by = r->closed_by, .out = out,
+        .midstream = r->m.midstream, .closed_by = r->m.closed_by, .out = out,
     };
     check_view(r, s, in->frame, in->layer, true);
 }
 
-/* The machine goes on, in a conversation and a log of its own, as connection.c does it. */
-static void begin_stream(struct conversation *r)
-{
-    const struct log old = r->log;
-
-    check_lookups(r);
-    memset(&r->log, 0, sizeof r->log);
-    r->room = 0;
-    make_room(r, LOG_INHERITED);
-    log_inherit(&r->log, &old);
-    r->count = 0;
-    free(old.entry);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct conversation r; /* too large for the stack */
+    static struct pair r; /* too large for the stack */
     struct twin twins[] = {
         { .name = "sequence numbers moved", .offset = { 0x9e3779b9u, 0x7ffffc17u } },
         { .name = "ends swapped", .swapped = true },
         { .name = "time moved", .later_us = INT64_C(-77777777777) },
-        { .name = "packed and unpacked", .packed = true },
-        { .name = "waited", .waited = true },
     };
     struct stream stream;
     struct stream_segment in;
 
     memset(&r, 0, sizeof r);
-    r.deferred.run_from = 3 + (unsigned)(size % (DEFERRED_MAX - 2));
     stream_begin(&stream, data, size);
     for (unsigned n = 0; n < SEGMENTS_MAX && stream_next(&stream, &in); n++) {
-        if (in.new_stream && r.log.count > 0)
-            begin_stream(&r);
         take(&r, twins, sizeof twins / sizeof *twins, &in);
     }
     check_lookups(&r);

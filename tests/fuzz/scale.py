@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Hostile numbers: what twice as much input costs, in instructions, and what it takes in memory.
 
-    scale.py MACHINE               the machine and its history alone (MACHINE: built from scale_machine.c)
+    scale.py MACHINE               the machine and its log alone (MACHINE: built from scale_machine.c)
     scale.py MACHINE --tshark N    also tshark, with the plugin and without, on N, 2N and 3N units
 
 Instructions are counted by valgrind's callgrind, so the machine's load does not matter. Linear cost
@@ -29,8 +29,8 @@ from tshark import Tshark  # noqa: E402
 UNITS = 5000
 MOST_OF_DOUBLE = 2.15  # what twice the input may cost: look-ups are searches, with a logarithm
 MOST_OF_STEP = 1.2     # what a second step of the same size may cost of the first; quadratic: 1.67
-# Octets per unit that the machine and its history may take: a machine, and entries with room to spare.
-OCTETS = {"transitions": 60, "storm": 360, "streams": 400, "scan": 400}
+# Octets per unit that the machine and its log may take: a machine, and entries with room to spare.
+OCTETS = {"transitions": 60, "storm": 360, "scan": 400}
 
 
 def counted(words, log, **options):

@@ -4,7 +4,6 @@
  * usage: scale_machine WHAT N
  *     transitions  one connection with N transitions or more, each looked up afterwards, in no order
  *     storm        the same pair of sockets opened and reset N times in one log
- *     streams      the same, each time in a conversation of its own
  *     scan         N connections of one packet
  * Prints the octets that were needed per unit of N.
  *
@@ -19,11 +18,10 @@
 
 #define TIME_WAIT_US INT64_C(240000000)
 
-/* One conversation, as connection.c keeps it. */
+/* One pair of sockets, as pair.c keeps it. */
 struct run {
     struct tcpfsm m;
     struct log h;
-    uint32_t room; /* entries of the log */
     uint32_t frame;
     size_t octets; /* of finished logs */
 };
@@ -32,10 +30,10 @@ static void make_room(struct run *r, uint32_t entries)
 {
     struct log *h = &r->h;
 
-    if (r->room - h->count >= entries)
+    if (h->room - h->count >= entries)
         return;
-    r->room = r->room * 2 + entries;
-    h->entry = realloc(h->entry, r->room * sizeof *h->entry);
+    h->room = h->room * 2 + entries;
+    h->entry = realloc(h->entry, h->room * sizeof *h->entry);
     if (!h->entry)
         exit(2);
 }
@@ -45,13 +43,12 @@ static void take(struct run *r, unsigned sender, uint8_t flags, uint32_t seq, ui
     struct tcpfsm_segment seg = { .time_us = r->frame, .seq = seq, .ack = ack, .window = UINT16_MAX, .flags = flags,
                                   .wscale = TCPFSM_NO_WSCALE };
     struct tcpfsm_outcome out;
-    const struct occasion seen = { .time_ns = r->frame, .frame = ++r->frame, .sender = sender & 1 };
+    const struct log_position at = { .time_ns = r->frame, .frame = ++r->frame };
 
-    tcpfsm_segment(&r->m, sender, 0, &seg, TIME_WAIT_US, &out);
-    r->h.facts.confirmed0 = r->m.end[0].confirmed;
-    r->h.facts.confirmed1 = r->m.end[1].confirmed;
+    if (!tcpfsm_segment(&r->m, sender, 0, &seg, TIME_WAIT_US, &out))
+        return;
     make_room(r, log_entries_of(&out));
-    log_append(&r->h, &seen, &out);
+    log_append(&r->h, &at, sender, &r->m, &out);
 }
 
 static void open_and_reset(struct run *r, uint32_t n)
@@ -80,16 +77,13 @@ static void flap(struct run *r, uint32_t n)
     take(r, 1, TCP_SYN | TCP_ACK, 1000, 1);
 }
 
-static void new_stream(struct run *r)
+/* Another pair. */
+static void begin_pair(struct run *r)
 {
-    const struct log old = r->h;
-
-    r->octets += r->room * sizeof *old.entry;
+    r->octets += r->h.room * sizeof *r->h.entry + sizeof r->m;
+    free(r->h.entry);
     memset(&r->h, 0, sizeof r->h);
-    r->room = 0;
-    make_room(r, LOG_INHERITED);
-    log_inherit(&r->h, &old);
-    free(old.entry);
+    memset(&r->m, 0, sizeof r->m);
 }
 
 static void look_up_all(const struct run *r)
@@ -119,24 +113,16 @@ int main(int argc, char **argv)
         for (uint32_t i = 0; i < n; i++)
             open_and_reset(&r, i);
         look_up_all(&r);
-    } else if (strcmp(what, "streams") == 0) {
-        for (uint32_t i = 0; i < n; i++) {
-            if (i > 0)
-                new_stream(&r);
-            open_and_reset(&r, i);
-        }
     } else if (strcmp(what, "scan") == 0) {
         for (uint32_t i = 0; i < n; i++) {
-            new_stream(&r);
-            memset(&r.m, 0, sizeof r.m);
+            begin_pair(&r);
             take(&r, 0, TCP_SYN, i, 0);
-            r.octets += sizeof r.m;
         }
     } else {
-        fprintf(stderr, "usage: scale_machine transitions|storm|streams|scan N\n");
+        fprintf(stderr, "usage: scale_machine transitions|storm|scan N\n");
         return 2;
     }
-    r.octets += r.room * sizeof *r.h.entry;
+    r.octets += r.h.room * sizeof *r.h.entry;
     printf("%zu octets per unit, %" PRIu32 " frames, %" PRIu32 " entries\n", r.octets / n, r.frame, r.h.count);
     return 0;
 }

@@ -12,13 +12,13 @@
 
 enum kind {
     SYN, SYN_NEW, SYN_ACK, ACK, DATA, DATA_ONE, FIN, FIN_DATA, RST, RST_ACK, RST_REFUSING, RST_BELOW, KEEP_ALIVE, COPY,
-    REPEATED, FAST_OPEN, SYN_ACK_FIN, NEW_STREAM, WILD, NO_FLAGS, SYN_FIN, FIN_ALONE, HOLE, RST_AHEAD
+    REPEATED, FAST_OPEN, SYN_ACK_FIN, SYN_AGAIN, WILD, NO_FLAGS, SYN_FIN, FIN_ALONE, HOLE, RST_AHEAD
 };
 
 /* What comes often stands often. */
 static const uint8_t kinds[32] = {
     SYN, SYN_NEW, SYN_ACK, ACK, ACK, ACK, ACK, ACK, DATA, DATA, DATA_ONE, FIN, FIN, FIN_DATA, RST, RST_ACK,
-    RST_REFUSING, RST_BELOW, KEEP_ALIVE, COPY, COPY, REPEATED, REPEATED, FAST_OPEN, SYN_ACK_FIN, NEW_STREAM, WILD,
+    RST_REFUSING, RST_BELOW, KEEP_ALIVE, COPY, COPY, REPEATED, REPEATED, FAST_OPEN, SYN_ACK_FIN, SYN_AGAIN, WILD,
     NO_FLAGS, SYN_FIN, FIN_ALONE, HOLE, RST_AHEAD
 };
 
@@ -83,7 +83,7 @@ static void make(struct stream *s, enum kind kind, unsigned sender, struct tcpfs
     seg->flags = TCP_ACK;
     switch (kind) {
     case SYN_NEW:
-    case NEW_STREAM:
+    case SYN_AGAIN:
         s->end[sender].iss = s->end[sender].nxt + 0x10000;
         /* fall through */
     case SYN:
@@ -217,7 +217,6 @@ bool stream_next(struct stream *s, struct stream_segment *out)
         }
         if (how >= FIRST_LOST) /* before the capture; it may come later, as a copy */
             continue;
-        out->new_stream = kind == NEW_STREAM;
         place(s, how);
         out->seg.time_us = s->time_us;
         out->frame = s->frame;

@@ -17,7 +17,6 @@ struct stream_segment {
     uint32_t frame;      /* from 1, rises or stays */
     uint8_t  layer;      /* rises while the frame stays */
     uint8_t  sender;     /* index of the end that sent it */
-    bool     new_stream; /* Wireshark began a new conversation with it */
 };
 
 #define STREAM_REMEMBERED 16 /* segments that may come again */

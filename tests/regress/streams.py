@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A segment's connection is the TCP dissector's stream, though that is seldom asked: where streams begin
-unseen, where pairs of sockets come again, and where the same addresses stand in several VLANs."""
+"""A segment's pair of sockets is told by addresses and ports, whatever streams the TCP dissector begins: where a
+stream begins in a quoted segment, where a pair opens again, where TCP is tunnelled, and in several VLANs."""
 
 import sys
 import tempfile
 import unittest
 from pathlib import Path
-from random import Random
 
 HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
@@ -56,32 +55,6 @@ class Streams(unittest.TestCase):
         self.assertEqual(once, twice, name)
         self.assertTrue(once, name)
         return once
-
-    def test_where_streams_begin(self):
-        """What is taken for granted of the TCP dissector: of two sockets' segments only a SYN, in newer series a
-        SYN,ACK too, comes into another stream, and that is a new one. Segments at random."""
-        random = Random(5)
-        flags = (("SYN",), ("SYN", "ACK"), ("SYN", "ACK", "FIN"), ("SYN", "ACK", "RST"), ("SYN", "PSH"), ("ACK",),
-                 ("ACK", "PSH"), ("FIN", "ACK"), ("RST",), ("RST", "ACK"))
-        frames = []
-        for _ in range(4000):
-            ends, ports = (CLIENT4, SERVER4), (40000 + random.randrange(20), 5000)
-            turned = slice(None, None, random.choice((1, -1)))
-            frames.append(packets.ethernet(packets.ip(*ends[turned], packets.TCP, packets.tcp(
-                *ends[turned], *ports[turned], random.choice((1000, 1001, 2000, 70000)),
-                random.choice((0, 1001, 2001)), random.choice(flags)))))
-        rows = self.rows("random", frames, ("tcp.port", "tcp.flags", "tcp.stream"), display="tcp")
-        self.assertEqual(len(rows), len(frames))
-        stream, begun, turns = {}, -1, 0
-        for ports, flag, number in ((frozenset(row[0].split(",")), int(row[1], 16), int(row[2])) for row in rows):
-            if stream.setdefault(ports, number) != number:
-                turns += 1
-                self.assertTrue(flag & 2, "no SYN")
-                self.assertGreater(number, begun, "not a new stream")
-                if self.tshark.series == "4.0":
-                    self.assertFalse(flag & 16, "SYN,ACK")
-            stream[ports], begun = number, max(begun, number)
-        self.assertGreater(turns, 100)
 
     def test_streams_that_begin_in_quotes(self):
         """A quoted SYN begins a stream unseen, of another pair and of one that comes later."""
