@@ -51,7 +51,8 @@ void take_pending_syn(struct tcpfsm_end *e)
 
 void take_peer_fin(const struct arrival *a, struct tcpfsm_end *e, const struct tcpfsm_end *peer)
 {
-    seq_advance_received(e, peer->fin + 1);
+    if (peer->knows_fin) /* else the peer opened anew since: only the end's own FIN tells that it had it */
+        seq_advance_received(e, peer->fin + 1);
     switch (e->state) {
     case TCP_SYN_RCVD:
     case TCP_ESTABLISHED:

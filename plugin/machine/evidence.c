@@ -96,7 +96,7 @@ void evidence_of_ack(const struct arrival *a)
             doubtful = is_reset(s); /* the wire may have changed the order: this segment proves nothing else */
             resume(a);
         } else if (s->live == TCP_CLOSED && !s->captured) {
-            /* it had reset its SYN amid the old connection, and that has been answered since */
+            /* It had reset its SYN amid the old connection, and that has been answered since */
             enter(a, s, TCP_ESTABLISHED, TCP_EV_ALIVE_AFTER_OWN_RST);
         }
         if (s->state == TCP_CLOSED) {
