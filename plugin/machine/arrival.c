@@ -23,7 +23,7 @@ void enter(const struct arrival *a, struct tcpfsm_end *e, enum tcp_state state, 
 
 void enter_closed(const struct arrival *a, struct tcpfsm_end *e, enum tcp_state state, enum tcp_event event)
 {
-    if (e->state != TCP_CLOSED && e->state != TCP_LISTEN && !e->syn_pending) /* else that of the old connection stays */
+    if (!e->syn_pending) /* else that of the old connection stays */
         e->live = e->state;
     e->by_rst = event == TCP_EV_RCV_RST;
     enter(a, e, state, event);
@@ -31,7 +31,7 @@ void enter_closed(const struct arrival *a, struct tcpfsm_end *e, enum tcp_state 
 
 void choose_iss(struct tcpfsm_end *e, uint32_t iss)
 {
-    if (!e->has_other_iss || iss == e->iss || iss != e->iss_other)
+    if (!e->has_other_iss || iss != e->iss_other || iss == e->iss)
         return;
     e->iss_other = e->iss;
     e->iss = iss;
@@ -46,13 +46,12 @@ void take_pending_syn(struct tcpfsm_end *e)
 
     seq_begin(e, &syn);
     e->captured = true;
-    e->has_other_iss = false;
     e->live = TCP_CLOSED;
 }
 
 void take_peer_fin(const struct arrival *a, struct tcpfsm_end *e, const struct tcpfsm_end *peer)
 {
-    if (peer->knows_fin) /* else it is only known that the end has it */
+    if (peer->knows_fin) /* else the peer opened anew since: only the end's own FIN tells that it had it */
         seq_advance_received(e, peer->fin + 1);
     switch (e->state) {
     case TCP_SYN_RCVD:
@@ -74,7 +73,7 @@ void count_early_fin(const struct arrival *a, struct tcpfsm_end *e)
 {
     if (!e->knows_fin)
         return;
-    if (e->state == TCP_ESTABLISHED || (e->state == TCP_SYN_RCVD && e->synchronized)) {
+    if (e->state == TCP_ESTABLISHED || e->state == TCP_SYN_RCVD) {
         e->fin_uncovered = true;
         enter(a, e, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
     } else if (e->state == TCP_CLOSE_WAIT) {

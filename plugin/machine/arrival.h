@@ -15,7 +15,7 @@ struct arrival {
     struct tcpfsm_end *snd, *rcv; /* who sent the segment, and who is to receive it */
     const struct tcpfsm_segment *seg;
     struct tcpfsm_outcome *out;
-    bool follows_at_once; /* on a segment of the same sender: too soon for a repetition, perhaps captured twice */
+    bool follows_at_once; /* on a segment of the same sender: too soon for a retransmission, perhaps captured twice */
 };
 
 static inline bool has(const struct tcpfsm_segment *seg, unsigned flags)
@@ -34,7 +34,7 @@ void enter(const struct arrival *a, struct tcpfsm_end *e, enum tcp_state state, 
 /* The end is assumed to have ended its connection (CLOSED or LISTEN); should it speak again, that was wrong. */
 void enter_closed(const struct arrival *a, struct tcpfsm_end *e, enum tcp_state state, enum tcp_event event);
 
-/* Of two SYNs with different numbers, iss is the one that turns out to count. */
+/* If the end sent a second SYN, with the number iss, that is the one that turns out to count. */
 void choose_iss(struct tcpfsm_end *e, uint32_t iss);
 
 /* The end's SYN amid a connection was answered, so it opened anew. */
@@ -51,6 +51,18 @@ void count_early_fin(const struct arrival *a, struct tcpfsm_end *e);
 
 /* The end's FIN was never captured; what the peer acknowledged shows that it left, with number fin. */
 void infer_fin(const struct arrival *a, struct tcpfsm_end *e, uint32_t fin);
+
+/* ACK or data after a pending SYN: out of the new connection, or of the old one that the SYN was a stray to. */
+void decide_pending_syn(const struct arrival *a);
+
+/* The end was assumed to take a new SYN, but does not acknowledge it: the connection it was in lives. */
+bool keeps_old_connection(const struct arrival *a);
+
+/* What ACK or data proves of the handshake. Returns whether its sender is synchronized. */
+bool evidence_of_opening(const struct arrival *a);
+
+/* What ACK, data or FIN proves of the sender, synchronized, in ESTABLISHED and after. */
+void evidence_of_closing(const struct arrival *a);
 
 /* What sending the segment proves of its sender. */
 void evidence_of_rst(const struct arrival *a);

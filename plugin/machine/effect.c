@@ -13,14 +13,14 @@ void effect_of_syn(const struct arrival *a)
 
     switch (r->state) {
     case TCP_TIME_WAIT:
-        if (r->knows_rcv_nxt && !seq_gt(seg->seq, r->rcv_nxt - 1))
+        if (!seq_gt(seg->seq, r->rcv_nxt - 1))
             return; /* not newer than the old connection: acknowledged and dropped */
         r->live = TCP_TIME_WAIT;
         /* fall through */
     case TCP_CLOSED:
     case TCP_LISTEN:
         r->passive = true;
-        r->synchronized = r->sent_syn_ack = r->by_rst = r->peer_fin_arrived = false;
+        r->synchronized = r->sent_syn_ack = r->peer_fin_arrived = false;
         break;
     case TCP_SYN_SENT: /* simultaneous open, figure 7 */
         if (r->syn_pending) /* both have left the old connection */
@@ -175,20 +175,19 @@ void effect_of_ack(const struct arrival *a)
             return; /* a reset is due; a Fast Open server sends on while its SYN,ACK is lost */
         /* Not without a SYN (RFC 9293 section 3.10.7.3), but a peer that is past its own SYN_RCVD, as data
          * show, a FIN does not, shows that the SYN,ACK, missing here, was received and acknowledged. */
-        if (!acks_syn_of(r, seg->ack) || !is_synchronized(s->state) || !s->synchronized || seg->len == 0)
+        if (!acks_syn_of(r, seg->ack) || !is_synchronized(s->state) || seg->len == 0)
             return;
         enter(a, r, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK);
         break;
     case TCP_SYN_RCVD:
-        if (!r->knows_iss || !r->sent_syn_ack) { /* its SYN was not captured: this number tells */
+        if (!r->sent_syn_ack) { /* its SYN was not captured: this number tells */
             if (r->knows_iss && !r->passive)
                 break;
             seq_forget_sent(r); /* what is known of it is of an older incarnation */
             r->iss = seg->ack - 1;
-            r->snd_nxt = seg->ack;
-            r->knows_iss = r->knows_snd_nxt = true;
-        } else if (r->has_other_iss && seg->ack == r->iss_other + 1) {
-            choose_iss(r, r->iss_other);
+            r->knows_iss = true;
+        } else {
+            choose_iss(r, seg->ack - 1);
         }
         if (!acks_syn_of(r, seg->ack))
             return; /* a reset is due */
@@ -202,7 +201,7 @@ void effect_of_ack(const struct arrival *a)
     seq_note_received(r, seg->seq, seq_data_end(seg));
     const bool had_fin = has_peer_fin(r, s);
     r->peer_fin_arrived |= has(seg, TCP_FIN);
-    const bool fin_in_order = r->peer_fin_arrived && s->knows_fin && !had_fin && r->rcv_nxt == s->fin;
+    const bool fin_in_order = r->peer_fin_arrived && s->knows_fin && r->rcv_nxt == s->fin;
     take_ack(a, fin_in_order);
     if (fin_in_order)
         take_peer_fin(a, r, s);

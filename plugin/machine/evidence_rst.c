@@ -36,7 +36,7 @@ void evidence_of_rst(const struct arrival *a)
     case TCP_LISTEN:
         return;
     case TCP_SYN_SENT: /* figures 8 and 9; what it refuses may have been captured in another order */
-        stays = is_refusal(a) || (!has(a->seg, TCP_ACK) && p->has_acked && seq_le(a->seg->seq, p->rcv_acked));
+        stays = !has(a->seg, TCP_ACK) && p->has_acked && seq_le(a->seg->seq, p->rcv_acked);
         break;
     case TCP_SYN_RCVD:
         stays = s->sent_syn_ack && is_refusal(a) && !acks_syn_of(s, p->last_ack);

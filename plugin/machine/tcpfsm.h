@@ -89,8 +89,10 @@ struct tcpfsm_end {
     uint32_t data_end;     /* knows_data_end: no FIN lies below, as SYN or data was captured up to here */
     uint32_t snd_nxt;      /* knows_snd_nxt: one past the highest number sent, captured or acknowledged */
     uint32_t fin;          /* knows_fin: number of its FIN */
-    uint32_t fin_ack_from; /* fin_ack_provable: the peer's numbers from here on acknowledged the FIN at once;
-                              else fin_over_hole: where the segment with the FIN began */
+    union {
+        uint32_t fin_ack_from; /* fin_ack_provable: the peer's numbers from here on left with an ACK of the FIN */
+        uint32_t fin_began;    /* else, fin_over_hole: where the segment with the FIN began */
+    };
     uint32_t ctl_tsval;    /* has_ctl_tsval: timestamp of its latest SYN or FIN, tells copy from repetition */
     /* as a receiver */
     uint32_t rcv_nxt;      /* knows_rcv_nxt: next number expected, delivery assumed */

@@ -23,26 +23,27 @@ static struct scale scale_of(const struct tcpfsm_end *e, const struct tcpfsm_end
     return (struct scale){ scale, scale };
 }
 
+/* The end's SYN is unanswered, so the peer may still acknowledge it, rather than a later one with another number. */
+static bool may_be_answered(const struct tcpfsm_end *e)
+{
+    if (!e->knows_iss || e->synchronized || e->live != TCP_CLOSED)
+        return false;
+    return e->state == TCP_SYN_SENT || (e->state == TCP_SYN_RCVD && e->sent_syn_ack)
+        || (e->state == TCP_ESTABLISHED && !e->sent_syn_ack);
+}
+
 void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn)
 {
     const struct tcpfsm_end old = *e;
-    /* An unanswered earlier SYN stays a candidate: the one that is acknowledged counts. */
-    const bool unanswered = old.knows_iss && !old.synchronized && old.live == TCP_CLOSED
-        && (old.state == TCP_SYN_SENT || (old.state == TCP_SYN_RCVD && old.sent_syn_ack)
-            || (old.state == TCP_ESTABLISHED && !old.confirmed && !old.sent_syn_ack));
 
     *e = (struct tcpfsm_end){
         .state = old.state, .live = old.live, .confirmed = old.confirmed, .passive = old.passive,
-        .iss_other = old.iss, .has_other_iss = unanswered,
+        .iss_other = old.iss, .has_other_iss = may_be_answered(e),
         .iss = syn->seq, .knows_iss = true,
         .data_end = seq_data_end(syn), .knows_data_end = true,
         .snd_nxt = seq_data_end(syn), .knows_snd_nxt = true,
         .mss = syn->mss, .wscale = syn->wscale, .wscale_known = true,
     };
-    if (syn->flags & TCP_ACK) { /* a passive opener already has the peer's SYN */
-        e->rcv_nxt = old.rcv_nxt;
-        e->knows_rcv_nxt = old.knows_rcv_nxt;
-    }
 }
 
 void seq_forget_sent(struct tcpfsm_end *e)
@@ -88,8 +89,8 @@ static void note_window(struct tcpfsm_end *e, struct tcpfsm_end *peer, const str
     e->rcv_edge = e->has_acked ? seq_max(e->rcv_edge, edge) : edge;
 }
 
-/* The same where the end has repeated something: its window may be down to one segment (RFC 5681 section 3.1). */
-static void note_repetition(struct tcpfsm_end *e, const struct tcpfsm_segment *seg, bool follows_at_once)
+/* The same where the end has retransmitted something: its window may be down to one segment (RFC 5681 section 3.1). */
+static void note_retransmission(struct tcpfsm_end *e, const struct tcpfsm_segment *seg, bool follows_at_once)
 {
     const bool has_numbers = seg->len > 0 || (seg->flags & TCP_SYN);
     const bool twice = (follows_at_once && seq_end(seg) == e->snd_nxt) || ((seg->flags & TCP_SYN) && is_copy(e, seg));
@@ -110,7 +111,7 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
     const uint32_t data_end = seq_data_end(seg), end = seq_end(seg), had_to = e->data_end;
     const bool had_data = e->knows_data_end;
 
-    note_repetition(e, seg, follows_at_once);
+    note_retransmission(e, seg, follows_at_once);
     if (seg->flags & TCP_ACK)
         note_window(e, peer, seg);
     if ((seg->flags & TCP_FIN) && !e->knows_fin)
@@ -140,7 +141,7 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
         e->knows_fin = true;
         e->fin_over_hole = had_data && seq_gt(seg->seq, had_to);
         if (e->fin_over_hole)
-            e->fin_ack_from = seg->seq;
+            e->fin_began = seg->seq;
         e->data_end = data_end;
         e->knows_data_end = true;
     }

@@ -73,7 +73,7 @@ static inline bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segme
 /* The segment reaches the place where the end's FIN began, when its FIN was captured over a hole. */
 static inline bool fills_hole_before_fin(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
 {
-    return !e->fin_ack_provable && seq_ge(seq_data_end(seg), e->fin_ack_from);
+    return !e->fin_ack_provable && seq_ge(seq_data_end(seg), e->fin_began);
 }
 
 /* All of the segment's data were captured before. */

@@ -30,7 +30,7 @@ SEED = 2
 FIELDS = ("-T", "fields", "-e", "tcpstate.local.str", "-e", "tcpstate.remote.event",
           "-e", "tcpstate.remote.dwell", "-e", "tcpstate.closed_by")
 OURS = re.compile(r"tcpstate\.so|\((?:packet-tcpstate|annotation|names|connection|history|local_end|"
-                  r"segment|tcpfsm|tcpseq|evidence|effect|closer|plugin)\.c:\d+\)")
+                  r"segment|tcpfsm|tcpseq|evidence\w*|effect|closer|plugin)\.c:\d+\)")
 
 
 def require_valgrind():

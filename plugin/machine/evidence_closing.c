@@ -1,0 +1,244 @@
+/* evidence_closing.c
+ * What segments of a synchronized end prove of its FIN and of its peer's: ESTABLISHED and all states after it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "arrival.h"
+
+/*
+ * Data beyond the end's FIN, or a FIN elsewhere: what was taken for its FIN was none, but inferred in error or
+ * forged. Not so once the peer has acknowledged a FIN that was captured: then this segment is the stray.
+ */
+static bool contradicts_fin(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    const uint32_t data_end = seq_data_end(seg);
+
+    if (!s->knows_fin || (s->fin_acked && !s->fin_inferred))
+        return false;
+    if (has(seg, TCP_FIN))
+        return data_end != s->fin;
+    /* The octet of a keep-alive stands at the FIN's own number. */
+    return seg->len > 0 && seq_gt(data_end, s->fin_inferred ? s->fin : s->fin + 1);
+}
+
+/* Both ends go back to where they were without the FIN. */
+static void retract_fin(const struct arrival *a)
+{
+    struct tcpfsm_end *s = a->snd, *p = a->rcv;
+    static const uint8_t open_again[] = {
+        [TCP_FIN_WAIT_1] = TCP_ESTABLISHED, [TCP_FIN_WAIT_2] = TCP_ESTABLISHED,
+        [TCP_CLOSING] = TCP_CLOSE_WAIT, [TCP_LAST_ACK] = TCP_CLOSE_WAIT, [TCP_TIME_WAIT] = TCP_CLOSE_WAIT,
+    };
+    static const uint8_t peer_open_again[] = {
+        [TCP_CLOSE_WAIT] = TCP_ESTABLISHED, [TCP_CLOSING] = TCP_FIN_WAIT_1,
+        [TCP_LAST_ACK] = TCP_FIN_WAIT_1, [TCP_TIME_WAIT] = TCP_FIN_WAIT_2,
+    };
+
+    if (!s->fin_inferred) {
+        s->fin_disputed = true;
+        s->data_end = s->snd_nxt = a->seg->seq; /* all that was known of it may be the forger's */
+    }
+    s->knows_fin = s->fin_inferred = s->fin_lost = s->fin_uncovered = s->fin_acked = false;
+    p->peer_fin_arrived = p->covered_peer_fin = p->close_wait_proved = false;
+    p->fin_uncovered = p->knows_fin;
+    if (open_again[s->state])
+        enter(a, s, open_again[s->state], TCP_EV_NOT_A_FIN);
+    if (peer_open_again[p->state])
+        enter(a, p, peer_open_again[p->state], TCP_EV_NOT_A_FIN);
+}
+
+/* Its FIN left before it had the peer's: whatever was assumed, from FIN_WAIT_1. */
+static void enter_fin_wait_1(const struct arrival *a)
+{
+    struct tcpfsm_end *s = a->snd;
+    const bool open = s->state == TCP_SYN_RCVD || s->state == TCP_ESTABLISHED;
+    const bool after_peers = s->state == TCP_CLOSE_WAIT || s->state == TCP_LAST_ACK;
+
+    enter(a, s, TCP_FIN_WAIT_1, open ? TCP_EV_SND_FIN : after_peers ? TCP_EV_FIN_BEFORE_PEERS : TCP_EV_FIN_REPEATED);
+}
+
+/* Both FINs were captured, and there is no doubt which they are. */
+static bool knows_both_fins(const struct tcpfsm_end *s, const struct tcpfsm_end *p)
+{
+    return !s->fin_lost && !s->fin_disputed && !p->fin_inferred && !p->fin_disputed;
+}
+
+/* A FIN that acknowledges the peer's: LAST_ACK, or CLOSING if it left once before without that (section 3.6). */
+static void evidence_of_fin_after_peers(const struct arrival *a, bool first)
+{
+    struct tcpfsm_end *s = a->snd, *p = a->rcv;
+
+    /* It has sent from beyond this FIN before, and did not acknowledge the peer's then. */
+    if (first && !s->covered_peer_fin && s->knows_snd_nxt && seq_le(seq_end(a->seg), s->snd_nxt))
+        s->fin_uncovered = true;
+    if (s->fin_uncovered) {
+        if (s->state == TCP_TIME_WAIT)
+            enter(a, s, TCP_CLOSING, TCP_EV_FIN_REPEATED);
+        else if (s->state != TCP_CLOSING)
+            enter_fin_wait_1(a);
+        take_peer_fin(a, s, p);
+        s->confirmed = knows_both_fins(s, p);
+    } else {
+        if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED || s->state == TCP_SYN_RCVD)
+            take_peer_fin(a, s, p);
+        enter(a, s, TCP_LAST_ACK, TCP_EV_SND_FIN);
+        /* Without proof of CLOSE_WAIT it may be a retransmission, the first one lost on its way here: CLOSING. */
+        s->confirmed = s->close_wait_proved;
+    }
+}
+
+/* What it sends now left, most likely, before the peer's FIN came: that was captured less than a round trip ago. */
+static bool crosses_peer_fin(const struct arrival *a)
+{
+    const struct tcpfsm_end *s = a->snd;
+    const bool dated = s->state == TCP_CLOSING || s->state == TCP_TIME_WAIT;
+
+    return dated && a->seg->time_us - s->since_us < (int64_t)a->m->rtt_us;
+}
+
+/* A FIN that does not acknowledge a FIN of the peer: FIN_WAIT_1, whatever was assumed. */
+static void evidence_of_fin_before_peers(const struct arrival *a, bool first)
+{
+    struct tcpfsm_end *s = a->snd, *p = a->rcv;
+    const bool crossed = has_peer_fin(s, p);
+
+    if (crossed && s->covered_peer_fin && !first)
+        return; /* it has answered the peer's FIN since: captured late */
+    if (crossed && crosses_peer_fin(a))
+        return; /* on its way when the peer's came: proves nothing new */
+    s->fin_uncovered = true;
+    enter_fin_wait_1(a);
+    s->confirmed = !hides_fin(p, a->seg->ack) && !(s->knows_data_end && seq_gt(a->seg->seq, s->data_end));
+    if (crossed && first) { /* the peer's FIN was on its way: figure 13 */
+        take_peer_fin(a, s, p);
+    } else if (crossed) { /* a retransmission without it: the peer's FIN was lost */
+        s->rcv_nxt = p->fin;
+        s->peer_fin_arrived = false;
+    }
+}
+
+/* ACK or data, no FIN yet: ESTABLISHED or CLOSE_WAIT. */
+static void evidence_before_own_fin(const struct arrival *a)
+{
+    struct tcpfsm_end *s = a->snd, *p = a->rcv;
+    const struct tcpfsm_segment *seg = a->seg;
+    const bool hides_own = seg->len == 0 && hides_fin(s, seg->seq);
+    /* Retransmitted data: a FIN after them may have been lost on its way here. */
+    const bool repeats = repeats_data(s, seg) && !a->follows_at_once;
+
+    if (!acks_fin_of(p, seg->ack)) {
+        if (s->state == TCP_ESTABLISHED)
+            s->confirmed = !hides_own && !repeats && !hides_fin(p, seg->ack);
+        return; /* CLOSE_WAIT stays assumed: this may have left before the peer's FIN came */
+    }
+    const bool first_proof = !s->covered_peer_fin;
+    if (hides_own && s->knows_data_end && seg->seq == s->data_end + 1) {
+        /* It answers one number further on: its own FIN was lost on the way here. */
+        s->fin = s->data_end;
+        s->knows_fin = s->fin_inferred = s->fin_lost = true;
+        s->fin_uncovered = first_proof;
+        enter(a, s, first_proof ? TCP_FIN_WAIT_1 : TCP_LAST_ACK, TCP_EV_FIN_PASSED);
+        take_peer_fin(a, s, p);
+        return;
+    }
+    if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED || s->state == TCP_SYN_RCVD)
+        take_peer_fin(a, s, p);
+    /* A FIN of its own may be queued behind its data: then the kernel says CLOSING. */
+    if (first_proof)
+        s->close_wait_proved = seg->len == 0 && s->idle_at_peer_fin && !hides_own && !p->fin_inferred;
+    s->confirmed = s->close_wait_proved && !hides_own && !repeats && !p->fin_inferred && !p->fin_disputed;
+}
+
+/* No doubt that the end has sent a FIN: it was captured, all before it too, and nothing contradicts it. */
+static bool is_own_fin_sure(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    return !s->fin_inferred && !s->fin_disputed && (!s->fin_over_hole || fills_hole_before_fin(s, seg));
+}
+
+/* ACK or data after its own FIN. */
+static void evidence_after_own_fin(const struct arrival *a)
+{
+    struct tcpfsm_end *s = a->snd, *p = a->rcv;
+    const struct tcpfsm_segment *seg = a->seg;
+    /* The acknowledgement of its FIN rode on a number that it acknowledges here. */
+    const bool knows_fin_acked = s->fin_ack_provable && seq_gt(seg->ack, s->fin_ack_from);
+
+    if (!acks_fin_of(p, seg->ack)) {
+        if (s->state == TCP_FIN_WAIT_1)
+            s->confirmed = !s->fin_acked && is_own_fin_sure(s, seg) && !hides_fin(p, seg->ack);
+        else if (s->state == TCP_FIN_WAIT_2)
+            s->confirmed = knows_fin_acked && !hides_fin(p, seg->ack);
+        return;
+    }
+    const enum tcp_state before = (enum tcp_state)s->state;
+    seq_advance_received(s, p->fin + 1);
+    if (!s->fin_uncovered) {
+        s->confirmed = s->close_wait_proved && is_own_fin_sure(s, seg) && knows_both_fins(s, p);
+    } else if (s->fin_acked) {
+        enter(a, s, TCP_TIME_WAIT, before == TCP_FIN_WAIT_2 ? TCP_EV_RCV_FIN
+                                   : before == TCP_FIN_WAIT_1 ? TCP_EV_RCV_FIN_ACK
+                                   : before == TCP_CLOSING ? TCP_EV_RCV_ACK_OF_FIN : TCP_EV_ACK_OF_PEERS_FIN);
+        s->confirmed = knows_fin_acked && knows_both_fins(s, p);
+    } else {
+        enter(a, s, TCP_CLOSING, before == TCP_FIN_WAIT_1 ? TCP_EV_RCV_FIN : TCP_EV_ACK_OF_PEERS_FIN);
+        s->confirmed = knows_both_fins(s, p);
+    }
+}
+
+/*
+ * An acknowledgement of one number more than was captured of the peer is taken to be that of its
+ * FIN. Where only one direction was captured, that is so only for an end that closes itself.
+ */
+static void infer_unseen_fin(const struct arrival *a)
+{
+    struct tcpfsm_end *s = a->snd, *p = a->rcv;
+
+    if (p->knows_fin)
+        return;
+    if (p->captured) {
+        if (a->seg->ack == p->snd_nxt + 1 && (p->state == TCP_ESTABLISHED || p->state == TCP_CLOSE_WAIT))
+            infer_fin(a, p, p->snd_nxt);
+        return;
+    }
+    if (!s->has_acked)
+        return;
+    const bool one_further = a->seg->ack == s->rcv_acked + 1;
+    if (one_further && s->knows_fin) {
+        infer_fin(a, p, s->rcv_acked);
+        if (!s->fin_acked && s->state == TCP_FIN_WAIT_1)
+            enter(a, s, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN);
+        s->fin_acked = true;
+    } else if (has(a->seg, TCP_FIN) && (one_further || (p->fin_guess && a->seg->ack == s->rcv_acked))) {
+        infer_fin(a, p, a->seg->ack - 1);
+    }
+    if (seq_gt(a->seg->ack, s->rcv_acked))
+        p->fin_guess = one_further && a->seg->len == 0;
+}
+
+void evidence_of_closing(const struct arrival *a)
+{
+    struct tcpfsm_end *s = a->snd, *p = a->rcv;
+    const struct tcpfsm_segment *seg = a->seg;
+
+    if (contradicts_fin(s, seg))
+        retract_fin(a);
+    else
+        count_early_fin(a, s);
+    infer_unseen_fin(a);
+
+    if (!has(seg, TCP_FIN)) {
+        if (s->knows_fin)
+            evidence_after_own_fin(a);
+        else
+            evidence_before_own_fin(a);
+        return;
+    }
+    const bool first = !s->knows_fin;
+    if (!first && is_copy(s, seg))
+        return;
+    p->fin_asks = true;
+    if (acks_fin_of(p, seg->ack) || (first && s->close_wait_proved))
+        evidence_of_fin_after_peers(a, first);
+    else
+        evidence_of_fin_before_peers(a, first);
+}
