@@ -1,5 +1,5 @@
 /* pair.c
- * The pairs of sockets in the capture file: a map from flow key to machine and log.
+ * The pairs of sockets in the capture file: a hash table from flow key to machine and log.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -68,52 +68,96 @@ static inline unsigned key_of(struct flow_key *key, const packet_info *pinfo, co
     return make_key(key, pinfo, ports, (size_t)CLAMP(least, 0, ADDRESS_MAX));
 }
 
-static unsigned key_hash(const void *key)
-{
-    const struct flow_key *k = (const struct flow_key *)key;
-    return wmem_strong_hash(k->octets, k->length); /* seeded: no capture can make all keys collide */
-}
-
 static inline bool key_is(const struct flow_key *a, const struct flow_key *b)
 {
     return a->length == b->length && a->address_type == b->address_type && memcmp(a->octets, b->octets, a->length) == 0;
 }
 
-static gboolean key_equal(const void *a, const void *b)
-{
-    return key_is((const struct flow_key *)a, (const struct flow_key *)b);
-}
-
 /* ------------------------------------------------------------------ pairs */
 
 struct pair {
+    struct pair *next;      /* in the same bucket */
     struct log log;
     struct tcpfsm machine;
-    struct flow_key key; /* last: only as much of it is allocated as it has octets */
+    uint32_t hash;          /* of the key */
+    struct flow_key key;    /* last: only as much of it is allocated as it has octets */
 };
 
 unsigned pair_time_wait_s = 240;
 
+#define FIRST_BUCKETS 1024 /* a power of 2; four times as many when there are two pairs for each */
+
 /* Of the capture file that is open. */
 static struct {
-    wmem_map_t *pairs;    /* struct pair by its key */
+    struct pair **bucket;
+    uint32_t mask;        /* number of buckets - 1 */
+    uint32_t count;       /* of pairs */
+    uint64_t secret;      /* odd, at random: no capture can be made whose pairs share a bucket */
     struct pair *latest;  /* found last, most often the next segment's too; NULL: none */
     nstime_t latest_time; /* of the latest segment of the first pass */
 } file;
 
+static void set_buckets(uint32_t number)
+{
+    wmem_free(wmem_file_scope(), file.bucket);
+    file.bucket = wmem_alloc0_array(wmem_file_scope(), struct pair *, number);
+    file.mask = number - 1;
+}
+
 void pairs_forget(void)
 {
     memset(&file, 0, sizeof file);
-    file.pairs = wmem_map_new(wmem_file_scope(), key_hash, key_equal);
+    file.secret = (uint64_t)g_random_int() << 32 | g_random_int() | 1;
+    set_buckets(FIRST_BUCKETS);
 }
 
-static struct pair *begin(const struct flow_key *key)
+/* Octets of a key come in fours: there are two addresses. */
+static uint32_t hash_of(const struct flow_key *key)
 {
-    const size_t size = offsetof(struct pair, key.octets) + key->length;
-    struct pair *pair = (struct pair *)wmem_alloc0(wmem_file_scope(), size);
+    uint64_t hash = 0;
+
+    for (unsigned at = 0; at + 4 <= key->length; at += 4) {
+        uint32_t word;
+        memcpy(&word, key->octets + at, sizeof word);
+        hash = (hash ^ word) * file.secret;
+        hash ^= hash >> 32;
+    }
+    return (uint32_t)hash;
+}
+
+static void link_in(struct pair *pair)
+{
+    struct pair **bucket = &file.bucket[pair->hash & file.mask];
+
+    pair->next = *bucket;
+    *bucket = pair;
+}
+
+static void add_buckets(void)
+{
+    const uint32_t before = file.mask + 1;
+    struct pair **old = file.bucket;
+
+    file.bucket = NULL;
+    set_buckets(4 * before);
+    for (uint32_t i = 0; i < before; i++) {
+        for (struct pair *pair = old[i], *next; pair; pair = next) {
+            next = pair->next;
+            link_in(pair);
+        }
+    }
+    wmem_free(wmem_file_scope(), old);
+}
+
+static struct pair *begin(const struct flow_key *key, uint32_t hash)
+{
+    struct pair *pair = (struct pair *)wmem_alloc0(wmem_file_scope(), offsetof(struct pair, key.octets) + key->length);
 
     memcpy(&pair->key, key, offsetof(struct flow_key, octets) + key->length);
-    wmem_map_insert(file.pairs, &pair->key, pair);
+    pair->hash = hash;
+    if (++file.count / 2 > file.mask)
+        add_buckets();
+    link_in(pair);
     return pair;
 }
 
@@ -124,9 +168,12 @@ struct pair *pair_find(const packet_info *pinfo, const uint8_t *header, unsigned
     *sender = key_of(&key, pinfo, header);
     if (file.latest && key_is(&file.latest->key, &key))
         return file.latest;
-    struct pair *pair = (struct pair *)wmem_map_lookup(file.pairs, &key);
+    const uint32_t hash = hash_of(&key);
+    struct pair *pair = file.bucket[hash & file.mask];
+    while (pair && !key_is(&pair->key, &key))
+        pair = pair->next;
     if (!pair && !pinfo->fd->visited)
-        pair = begin(&key);
+        pair = begin(&key, hash);
     if (pair)
         file.latest = pair;
     return pair;

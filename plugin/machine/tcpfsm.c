@@ -82,6 +82,31 @@ static void judge(const struct arrival *a)
         effect_of_syn(a);
 }
 
+/* The end is open, all numbers are known, and nothing was ever seen of a FIN or of segments out of order. */
+static bool is_calm(const struct tcpfsm_end *e)
+{
+    const bool knows_all = e->synchronized & e->captured & e->has_acked & e->knows_snd_nxt & e->knows_data_end
+        & e->knows_rcv_nxt;
+    const bool doubts = e->has_other_iss | e->syn_pending | e->knows_fin | e->fin_disputed | e->fin_over_hole
+        | e->fin_ack_provable | e->peer_fin_arrived;
+
+    return e->state == TCP_ESTABLISHED && knows_all && !doubts && e->held_count == 0;
+}
+
+/*
+ * What most segments are: data or an ACK that begins where its sender's last segment ended, acknowledges no more than
+ * its receiver sent, and is taken, on a calm connection. It proves nothing new and changes nothing that is shown:
+ * only numbers move. (Numbers half the circle apart are both before and after each other: asked as the rules for all
+ * segments ask it.)
+ */
+static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *s, const struct tcpfsm_end *r,
+                               const struct tcpfsm_segment *seg)
+{
+    return m->calm && (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK && s->confirmed
+        && seg->seq == s->snd_nxt && seg->seq == s->data_end && !seq_gt(seg->ack, r->data_end)
+        && seq_le(seg->ack, r->snd_nxt) && seq_le(seg->seq, r->rcv_nxt) && !seq_is_dropped(r, seg);
+}
+
 /* All that is shown but the states. */
 static unsigned shown(const struct tcpfsm *m)
 {
@@ -93,17 +118,22 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
                     const struct tcpfsm_segment *seg, int64_t time_wait_us,
                     struct tcpfsm_outcome *out)
 {
-    struct tcpfsm_segment plain = *seg;
+    struct tcpfsm_segment plain;
     const struct arrival a = {
         .m = m, .snd = &m->end[sender & 1], .rcv = &m->end[!(sender & 1)], .seg = &plain, .out = out,
         .follows_at_once = follows_at_once(m, sender & 1, seg),
     };
+
+    if (only_moves_numbers(m, a.snd, a.rcv, seg)) {
+        seq_note_sent_in_order(a.snd, a.rcv, seg);
+        return false;
+    }
     const bool first = !m->started;
     const unsigned before = shown(m);
-
     if (first)
         start(m, sender & 1, client_hint, seg);
-    if (has(&plain, TCP_SYN) && !has(&plain, TCP_ACK)) /* no stack opens and closes at once, nor obeys such a segment */
+    plain = *seg;
+    if (has(seg, TCP_SYN) && !has(seg, TCP_ACK)) /* no stack opens and closes at once, nor obeys such a segment */
         plain.flags &= (uint8_t)~TCP_FIN;
     memset(out, 0, sizeof *out);
     for (unsigned i = 0; i < 2; i++) {
@@ -111,6 +141,7 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         expire_time_wait(&a, &m->end[i], time_wait_us);
     }
     judge(&a);
+    m->calm = is_calm(a.snd) && is_calm(a.rcv);
     const bool moved = out->end[0].count + out->end[1].count > 0;
     if (out->opened)
         m->closed_by = TCP_CLOSER_NONE;

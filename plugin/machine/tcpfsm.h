@@ -146,6 +146,7 @@ struct tcpfsm {
     bool     client : 1;    /* index of the end that opened, or is taken to have opened */
     bool     fast_open : 1; /* the SYN asked for Fast Open or bore data, not refused so far */
     bool     fast_open_data : 1; /* it bore data */
+    bool     calm : 1;      /* both ends are open, all numbers known, and nothing was seen of a FIN or out of order */
     uint8_t  closed_by : 3; /* enum tcp_closer: who ended the present incarnation, as far as its segments so far tell */
 };
 
@@ -171,7 +172,7 @@ struct tcpfsm_outcome {
  *  sender       index of the end that sent it, 0 or 1
  *  client_hint  index of the client, used where the first segment ever does not tell
  *  time_wait_us how long TIME_WAIT lasts, microseconds, >= 0 (2 MSL, RFC 9293 section 3.4.2)
- *  out          overwritten with the transitions of both ends
+ *  out          if anything that is shown changed, overwritten with the transitions of both ends
  * Returns whether anything that is shown changed: a state, whether it is confirmed, client, mid-stream, who closed;
  * always with the first segment and with one that begins an incarnation.
  * There are no errors: any sequence of segments has a defined result.

@@ -154,6 +154,19 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
     e->captured = true;
 }
 
+void seq_note_sent_in_order(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
+{
+    note_window(e, peer, seg);
+    e->rcv_acked = seq_max(e->rcv_acked, seg->ack);
+    e->rcv_nxt = seq_max(e->rcv_nxt, seg->ack);
+    e->last_ack = seg->ack;
+    if (seg->len > 0) {
+        e->data_end = e->snd_nxt = seq_end(seg);
+        e->idle_at_peer_fin = false;
+    }
+    peer->rcv_nxt = seq_max(peer->rcv_nxt, seq_end(seg));
+}
+
 /* Drops from the held ranges what is in order by now. */
 static void absorb(struct tcpfsm_end *e)
 {

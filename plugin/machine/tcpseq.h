@@ -95,6 +95,9 @@ void seq_forget_sent(struct tcpfsm_end *e);
 void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
                    bool follows_at_once);
 
+/* The same for a segment in order, without SYN or FIN, of a calm connection: no number but these can move. */
+void seq_note_sent_in_order(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg);
+
 /* Notes data delivered to the end. */
 void seq_note_received(struct tcpfsm_end *e, uint32_t from, uint32_t to);
 
