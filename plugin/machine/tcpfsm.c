@@ -85,12 +85,14 @@ static void judge(const struct arrival *a)
 /* The end is open, all numbers are known, and nothing was ever seen of a FIN or of segments out of order. */
 static bool is_calm(const struct tcpfsm_end *e)
 {
+    if (e->state != TCP_ESTABLISHED || e->held_count > 0)
+        return false;
     const bool knows_all = e->synchronized & e->captured & e->has_acked & e->knows_snd_nxt & e->knows_data_end
         & e->knows_rcv_nxt;
     const bool doubts = e->has_other_iss | e->syn_pending | e->knows_fin | e->fin_disputed | e->fin_over_hole
         | e->fin_ack_provable | e->peer_fin_arrived;
 
-    return e->state == TCP_ESTABLISHED && knows_all && !doubts && e->held_count == 0;
+    return knows_all && !doubts;
 }
 
 /*
@@ -107,30 +109,27 @@ static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *
         && seq_le(seg->ack, r->snd_nxt) && seq_le(seg->seq, r->rcv_nxt) && !seq_is_dropped(r, seg);
 }
 
-/* All that is shown but the states. */
-static unsigned shown(const struct tcpfsm *m)
-{
-    return (unsigned)m->end[0].confirmed | (unsigned)m->end[1].confirmed << 1 | (unsigned)m->client << 2
-        | (unsigned)m->midstream << 3 | (unsigned)m->closed_by << 4;
-}
-
 /* Any segment, by all rules. */
 static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
 {
     struct tcpfsm *m = a->m;
     struct tcpfsm_outcome *out = a->out;
-    const unsigned before = shown(m);
+    const bool confirmed[2] = { m->end[0].confirmed, m->end[1].confirmed };
+    bool news = first;
 
     expire_time_wait(a, &m->end[0], time_wait_us);
     expire_time_wait(a, &m->end[1], time_wait_us);
     judge(a);
     m->calm = is_calm(a->snd) && is_calm(a->rcv);
-    const bool moved = out->end[0].count + out->end[1].count > 0;
     if (out->opened)
         m->closed_by = TCP_CLOSER_NONE;
-    if (moved || out->opened || (a->seg->flags & (TCP_FIN | TCP_RST)))
-        m->closed_by = closer_of(m) & 7;
-    return moved || first || out->opened || shown(m) != before;
+    news |= out->opened | out->tries_on | (out->end[0].count + out->end[1].count > 0);
+    if (news || (a->seg->flags & (TCP_FIN | TCP_RST))) {
+        const enum tcp_closer closer = closer_of(m);
+        news |= closer != (enum tcp_closer)m->closed_by;
+        m->closed_by = closer & 7;
+    }
+    return news | (m->end[0].confirmed != confirmed[0]) | (m->end[1].confirmed != confirmed[1]);
 }
 
 bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
