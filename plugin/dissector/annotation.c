@@ -10,6 +10,7 @@
 #include "expert_items.h"
 #include "local_end.h"
 #include "names.h"
+#include "numbers.h"
 
 #include <wsutil/str_util.h> /* wmem_strconcat */
 
@@ -60,6 +61,8 @@ static const char *change_text(wmem_allocator_t *pool, const struct log_end *end
 /* Why a state is called confirmed, or is not. */
 static const char *proof_text(wmem_allocator_t *pool, const struct log_end *end, const struct log_view *shown)
 {
+    char frame[NUMBER_SIZE];
+
     if (end->confirmed)
         return "its own segments prove it";
     switch ((enum tcp_event)end->event) {
@@ -72,7 +75,8 @@ static const char *proof_text(wmem_allocator_t *pool, const struct log_end *end,
     case TCP_EV_RCV_ACK_OF_FIN:
     case TCP_EV_RCV_FIN_ACK:
     case TCP_EV_RCV_RST:
-        return wmem_strdup_printf(pool, "assumed: that frame %u reached it", end->since_frame);
+        number_write(frame, end->since_frame);
+        return wmem_strconcat(pool, "assumed: that frame ", frame, " reached it", NULL);
     case TCP_EV_TIMEOUT_2MSL:
         return "assumed: that its timer is the preference time_wait";
     default:
@@ -135,12 +139,9 @@ static inline bool is_end_wanted(const struct annotated *a, const struct end_fie
         | is_referenced(&f->since) | is_referenced(&f->duration) | is_referenced(&f->confirmed);
 }
 
-static inline bool are_roles_wanted(const struct annotated *a, const struct fields *f)
+static inline unsigned is_role_referenced(const struct role_fields *f)
 {
-    return a->words || is_referenced(&f->client.state) | is_referenced(&f->client.str)
-        | is_referenced(&f->server.state) | is_referenced(&f->server.str)
-        | is_referenced(&f->src.state) | is_referenced(&f->src.str)
-        | is_referenced(&f->dst.state) | is_referenced(&f->dst.str);
+    return is_referenced(&f->state) | is_referenced(&f->str);
 }
 
 static proto_item *add_wanted(proto_tree *tree, const struct annotated *a, const hf_register_info *field,
@@ -180,6 +181,37 @@ static void add_role(proto_tree *tree, const struct annotated *a, const struct r
     proto_item_set_hidden(add(tree, a, &f->str, state));
 }
 
+/*
+ * Lines that say more than their value are put together here and given whole: Wireshark prints them once then, where a
+ * text that is appended or formatted makes it print the value and its name first.
+ */
+static void add_event(proto_tree *tree, const struct annotated *a, const hf_register_info *field, uint8_t event)
+{
+    char number[NUMBER_SIZE];
+
+    if (!a->words) {
+        add(tree, a, field, event);
+        return;
+    }
+    number_write(number, event);
+    const char *text = wmem_strconcat(a->pinfo->pool, "Event: ", val_to_str_const(event, tcp_event_names, ""), " (",
+                                      number, "): ", tcp_event_sentence(event), NULL);
+    proto_item_set_generated(proto_tree_add_uint_format(tree, field->hfinfo.id, a->tvb, 0, 0, event, "%s", text));
+}
+
+static void add_confirmed(proto_tree *tree, const struct annotated *a, const hf_register_info *field,
+                          const struct log_end *end)
+{
+    if (!a->words) {
+        add(tree, a, field, end->confirmed);
+        return;
+    }
+    const char *text = wmem_strconcat(a->pinfo->pool, end->confirmed ? "Confirmed: True (" : "Confirmed: False (",
+                                      proof_text(a->pinfo->pool, end, &a->view->shown), ")", NULL);
+    proto_item_set_generated(proto_tree_add_boolean_format(tree, field->hfinfo.id, a->tvb, 0, 0, end->confirmed,
+                                                           "%s", text));
+}
+
 /* The transitions of one end on this segment, in order. */
 static void add_steps(proto_tree *tree, const struct annotated *a, const struct end_fields *f, unsigned end)
 {
@@ -189,9 +221,7 @@ static void add_steps(proto_tree *tree, const struct annotated *a, const struct 
     for (uint32_t n = 0; n < shown->count; n++) {
         if (!log_step(shown, n, &step) || step.end != end)
             continue;
-        proto_item *event = add(tree, a, &f->event, step.event);
-        if (a->words)
-            proto_item_append_text(event, ": %s", tcp_event_sentence(step.event));
+        add_event(tree, a, &f->event, step.event);
         add(tree, a, &f->left, step.left);
         if (step.has_dwell)
             add_time(tree, a, &f->dwell, step.dwell_ns);
@@ -199,53 +229,52 @@ static void add_steps(proto_tree *tree, const struct annotated *a, const struct 
     }
 }
 
-/* Texts are put together, not printed: that takes a third of the time, and they are wanted of every segment. */
-static void set_text(proto_item *item, const char *text)
-{
-    proto_item_set_text(item, "%s", text);
-}
-
-/* "Local end: 10.9.0.1:40000, the client, FIN_WAIT_1 → FIN_WAIT_2, assumed" */
-static void set_end_text(proto_item *item, const struct annotated *a, const char *name, unsigned index)
+/* "Local end: 10.9.0.1:40000, the client, FIN_WAIT_1 → FIN_WAIT_2, assumed". Returns where its fields go. */
+static proto_tree *add_end_line(proto_tree *tree, const struct annotated *a, const struct end_fields *f,
+                                const char *name, int ett, unsigned index)
 {
     const struct log_view *shown = &a->view->shown;
+    const uint8_t state = shown->end[index].state;
 
-    set_text(item, wmem_strconcat(a->pinfo->pool, name, " end: ", a->words->endpoint[index],
-                                  index == shown->client ? ", the client, " : ", the server, ", a->words->change[index],
-                                  shown->end[index].confirmed ? ", confirmed" : ", assumed", NULL));
+    if (!a->words) {
+        add(tree, a, &f->state, state);
+        return tree;
+    }
+    const char *text = wmem_strconcat(a->pinfo->pool, name, " end: ", a->words->endpoint[index],
+                                      index == shown->client ? ", the client, " : ", the server, ",
+                                      a->words->change[index],
+                                      shown->end[index].confirmed ? ", confirmed" : ", assumed", NULL);
+    proto_item *item = proto_tree_add_uint_format(tree, f->state.hfinfo.id, a->tvb, 0, 0, state, "%s", text);
+    proto_item_set_generated(item);
+    return proto_item_add_subtree(item, ett);
 }
 
 static void add_end(proto_tree *tree, const struct annotated *a, const struct end_fields *f, const char *name, int ett,
                     unsigned index)
 {
     const struct log_end *end = &a->view->shown.end[index];
-    proto_item *item = add(tree, a, &f->state, end->state);
-    proto_tree *subtree = a->words ? proto_item_add_subtree(item, ett) : tree;
+    proto_tree *subtree = add_end_line(tree, a, f, name, ett, index);
 
     add(subtree, a, &f->str, end->state);
     add(subtree, a, &f->previous, end->previous);
     if (are_steps_wanted(a, f))
         add_steps(subtree, a, f, index);
-    proto_item *confirmed = add(subtree, a, &f->confirmed, end->confirmed);
+    add_confirmed(subtree, a, &f->confirmed, end);
     if (end->since_frame) {
         add(subtree, a, &f->since, end->since_frame);
         if (is_wanted(a, &f->duration))
             add_time(subtree, a, &f->duration,
                      log_elapsed_ns(end->since_ns, time_ns(&a->pinfo->abs_ts)));
     }
-    if (a->words) {
-        set_end_text(item, a, name, index);
-        proto_item_append_text(confirmed, " (%s)", proof_text(a->pinfo->pool, end, &a->view->shown));
-    }
 }
 
 /* "TCP State: 10.9.0.1:40000 FIN_WAIT_1 → FIN_WAIT_2, 10.9.0.2:5000 CLOSE_WAIT", the local end first */
-static void set_headline(proto_item *item, const struct annotated *a, const struct words *w)
+static const char *headline(const struct annotated *a, const struct words *w)
 {
     const unsigned local = a->view->local;
 
-    set_text(item, wmem_strconcat(a->pinfo->pool, "TCP State: ", w->endpoint[local], " ", w->change[local], ", ",
-                                  w->endpoint[!local], " ", w->change[!local], NULL));
+    return wmem_strconcat(a->pinfo->pool, "TCP State: ", w->endpoint[local], " ", w->change[local], ", ",
+                          w->endpoint[!local], " ", w->change[!local], NULL);
 }
 
 static bool has_transition(const struct log_view *shown)
@@ -273,16 +302,16 @@ static void find_words(struct words *words, const struct annotated *a)
 /* The line that all else stands under. */
 static proto_item *add_heading(proto_tree *tree, const struct annotated *a)
 {
-    proto_item *item = proto_tree_add_item(tree, proto_tcpstate, a->tvb, 0, 0, ENC_NA);
-    struct words words;
+    const struct words *words = a->words;
+    struct words own;
 
-    proto_item_set_generated(item);
-    if (a->words) {
-        set_headline(item, a, a->words);
-    } else if (ws_is_printed(protocol)) {
-        find_words(&words, a);
-        set_headline(item, a, &words);
+    if (!words && ws_is_printed(protocol)) {
+        find_words(&own, a);
+        words = &own;
     }
+    proto_item *item = proto_tree_add_protocol_format(tree, proto_tcpstate, a->tvb, 0, 0, "%s",
+                                                      words ? headline(a, words) : "TCP State");
+    proto_item_set_generated(item);
     return item;
 }
 
@@ -296,12 +325,14 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
         add_end(tree, a, &f->local, "Local", ett_end[0], local);
     if (is_end_wanted(a, &f->remote))
         add_end(tree, a, &f->remote, "Remote", ett_end[1], !local);
-    if (are_roles_wanted(a, f)) {
+    if (a->words || is_role_referenced(&f->client) | is_role_referenced(&f->server)) {
         add_role(tree, a, &f->client, shown->end[shown->client].state);
         add_role(tree, a, &f->server, shown->end[!shown->client].state);
-        add_role(tree, a, &f->src, shown->end[src].state);
-        add_role(tree, a, &f->dst, shown->end[!src].state);
     }
+    if (is_role_referenced(&f->src))
+        add_role(tree, a, &f->src, shown->end[src].state);
+    if (is_role_referenced(&f->dst))
+        add_role(tree, a, &f->dst, shown->end[!src].state);
     add(tree, a, &f->local_by, shown->local_by);
     if (is_wanted(a, &f->transition) && has_transition(shown))
         add(tree, a, &f->transition, true);

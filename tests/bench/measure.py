@@ -42,6 +42,7 @@ class Use(NamedTuple):
 
 
 _NONE = ["-Y", "tcp.port==1"]
+_JSON = ["-T", "json"]
 USES = {
     "plain": Use("plain", [], [], [], []),
     "other filter": Use("-Y tcp.port==1", _NONE, _NONE, _NONE, _NONE),
@@ -50,6 +51,7 @@ USES = {
     "fields": Use("-T fields, six", output_of("tcp", TCP_FIELDS), output_of("tcpstate", STATE_FIELDS),
                   output_of("transum", TRANSUM_FIELDS),
                   [*output_of("tcp", TCP_FIELDS[:5]), "-e", "one_state.state"]),
+    "json": Use("-T json", _JSON, _JSON, _JSON, _JSON),
 }
 
 
