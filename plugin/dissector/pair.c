@@ -11,66 +11,79 @@
 
 /* ------------------------------------------------------------------ flow keys */
 
-#define ADDRESS_MAX 16 /* octets of an address that count: an IP address has no more */
+#define ADDRESS_WORDS 4 /* of an address that count, 4 octets each: an IP address has no more */
 
 /*
  * Both addresses, both ports as they stand in a header, then what else Wireshark keeps connections apart by. End 0
  * stands first: the end that is less, so that both directions have one key.
  */
 struct flow_key {
-    uint8_t length;         /* of octets[] */
-    uint8_t address_length; /* of each address */
-    uint8_t address_type;   /* enum address_type of both */
-    uint8_t octets[2 * ADDRESS_MAX + 2 * sizeof(uint16_t) + WS_APART_MAX];
+    uint16_t address_type;  /* enum address_type of both */
+    uint8_t address_words;  /* of each address */
+    uint8_t words;          /* of word[] */
+    uint32_t word[2 * ADDRESS_WORDS + 1 + WS_APART_WORDS];
 };
 
-static inline const uint8_t *key_ports(const struct flow_key *key)
+static inline uint32_t word_at(const uint8_t *octets)
 {
-    return key->octets + 2 * key->address_length;
+    uint32_t word;
+
+    memcpy(&word, octets, sizeof word);
+    return word;
 }
 
 /*
  * Makes the key of a segment. Returns the index of its sender.
- *  length  of each address; inlined where it is a constant
+ *  words  of each address; inlined where it is a constant
  */
-static inline unsigned make_key(struct flow_key *key, const packet_info *pinfo, const uint8_t *ports, size_t length)
+static inline unsigned make_key(struct flow_key *key, const packet_info *pinfo, const uint8_t *ports, unsigned words)
 {
-    static const uint8_t none[1];
-    const uint8_t *src = length ? (const uint8_t *)pinfo->src.data : none;
-    const uint8_t *dst = length ? (const uint8_t *)pinfo->dst.data : none;
-    int order = memcmp(src, dst, length);
+    const uint8_t *src = (const uint8_t *)pinfo->src.data, *dst = (const uint8_t *)pinfo->dst.data;
+    const uint16_t srcport = header_number16(ports), destport = header_number16(ports + 2);
+    bool swapped = srcport > destport;
 
-    if (order == 0)
-        order = memcmp(ports, ports + 2, 2);
-    const unsigned sender = order > 0;
-    uint8_t *to = key->octets;
-    memcpy(to, sender ? dst : src, length);
-    memcpy(to + length, sender ? src : dst, length);
-    memcpy(to + 2 * length, ports + 2 * sender, 2);
-    memcpy(to + 2 * length + 2, ports + 2 * !sender, 2);
-    key->address_type = (uint8_t)pinfo->src.type;
-    key->address_length = (uint8_t)length;
-    key->length = (uint8_t)(2 * length + 4);
+    for (unsigned i = words; i-- > 0;) {
+        const uint32_t of_src = word_at(src + 4 * i), of_dst = word_at(dst + 4 * i);
+        if (of_src != of_dst)
+            swapped = of_src > of_dst;
+        key->word[i] = of_src;
+        key->word[words + i] = of_dst;
+    }
+    if (swapped) {
+        for (unsigned i = 0; i < words; i++) {
+            const uint32_t of_src = key->word[i];
+            key->word[i] = key->word[words + i];
+            key->word[words + i] = of_src;
+        }
+    }
+    key->word[2 * words] = swapped ? (uint32_t)destport << 16 | srcport : (uint32_t)srcport << 16 | destport;
+    key->address_type = (uint16_t)pinfo->src.type;
+    key->address_words = (uint8_t)words;
+    key->words = (uint8_t)(2 * words + 1);
     if (!ws_conversations_by_address())
-        key->length = (uint8_t)(key->length + ws_kept_apart_by(pinfo, sender, to + key->length));
-    return sender;
+        key->words = (uint8_t)(key->words + ws_kept_apart_by(pinfo, swapped, key->word + key->words));
+    return swapped;
 }
 
 static inline unsigned key_of(struct flow_key *key, const packet_info *pinfo, const uint8_t *header)
 {
     const uint8_t *ports = header + HEADER_SRCPORT;
-    const int least = MIN(pinfo->src.len, pinfo->dst.len);
 
     if (pinfo->src.type == AT_IPv4 && pinfo->dst.type == AT_IPv4)
-        return make_key(key, pinfo, ports, 4);
+        return make_key(key, pinfo, ports, 1);
     if (pinfo->src.type == AT_IPv6 && pinfo->dst.type == AT_IPv6)
-        return make_key(key, pinfo, ports, 16);
-    return make_key(key, pinfo, ports, (size_t)CLAMP(least, 0, ADDRESS_MAX));
+        return make_key(key, pinfo, ports, 4);
+    return make_key(key, pinfo, ports, (unsigned)CLAMP(MIN(pinfo->src.len, pinfo->dst.len) / 4, 0, ADDRESS_WORDS));
 }
 
 static inline bool key_is(const struct flow_key *a, const struct flow_key *b)
 {
-    return a->length == b->length && a->address_type == b->address_type && memcmp(a->octets, b->octets, a->length) == 0;
+    if (a->words != b->words || a->address_type != b->address_type)
+        return false;
+    unsigned at = a->words;
+    while (at > 0 && a->word[at - 1] == b->word[at - 1])
+        at--;
+    return at == 0;
 }
 
 /* ------------------------------------------------------------------ pairs */
@@ -80,7 +93,7 @@ struct pair {
     struct log log;
     struct tcpfsm machine;
     uint32_t hash;          /* of the key */
-    struct flow_key key;    /* last: only as much of it is allocated as it has octets */
+    struct flow_key key;    /* last: only as many of its words are allocated as it has */
 };
 
 unsigned pair_time_wait_s = 240;
@@ -111,15 +124,12 @@ void pairs_forget(void)
     set_buckets(FIRST_BUCKETS);
 }
 
-/* Octets of a key come in fours: there are two addresses. */
-static uint32_t hash_of(const struct flow_key *key)
+static inline uint32_t hash_of(const struct flow_key *key)
 {
     uint64_t hash = 0;
 
-    for (unsigned at = 0; at + 4 <= key->length; at += 4) {
-        uint32_t word;
-        memcpy(&word, key->octets + at, sizeof word);
-        hash = (hash ^ word) * file.secret;
+    for (unsigned at = 0; at < key->words; at++) {
+        hash = (hash ^ key->word[at]) * file.secret;
         hash ^= hash >> 32;
     }
     return (uint32_t)hash;
@@ -151,9 +161,10 @@ static void add_buckets(void)
 
 static struct pair *begin(const struct flow_key *key, uint32_t hash)
 {
-    struct pair *pair = (struct pair *)wmem_alloc0(wmem_file_scope(), offsetof(struct pair, key.octets) + key->length);
+    const size_t octets = key->words * sizeof key->word[0];
+    struct pair *pair = (struct pair *)wmem_alloc0(wmem_file_scope(), offsetof(struct pair, key.word) + octets);
 
-    memcpy(&pair->key, key, offsetof(struct flow_key, octets) + key->length);
+    memcpy(&pair->key, key, offsetof(struct flow_key, word) + octets);
     pair->hash = hash;
     if (++file.count / 2 > file.mask)
         add_buckets();
@@ -181,13 +192,15 @@ struct pair *pair_find(const packet_info *pinfo, const uint8_t *header, unsigned
 
 uint16_t pair_port(const struct pair *pair, unsigned end)
 {
-    return header_number16(key_ports(&pair->key) + 2 * end);
+    const uint32_t ports = pair->key.word[2 * pair->key.address_words];
+
+    return (uint16_t)(end ? ports : ports >> 16);
 }
 
 const uint8_t *pair_address(const struct pair *pair, unsigned end, unsigned *length)
 {
-    *length = pair->key.address_length;
-    return pair->key.octets + end * pair->key.address_length;
+    *length = 4u * pair->key.address_words;
+    return (const uint8_t *)(pair->key.word + end * pair->key.address_words);
 }
 
 int64_t pairs_latest_ns(void)

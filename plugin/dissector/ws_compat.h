@@ -114,34 +114,32 @@ static inline bool ws_conversations_by_address(void)
 #endif
 }
 
-#define WS_APART_MAX (4 + 2 * 6 + 4) /* octets that ws_kept_apart_by() writes at most: interface, MAC addresses, VLAN */
+#define WS_APART_WORDS 5 /* that ws_kept_apart_by() writes at most: interface, VLAN, two MAC addresses */
 
 /*
  * Writes what that preference keeps the packet's connection apart by, the same for both directions. Returns the number
- * of octets.
- *  sender  index of the end that sent the packet
+ * of words.
+ *  swapped  the receiver's address stands first
  */
-static inline unsigned ws_kept_apart_by(const packet_info *pinfo, unsigned sender, uint8_t *to)
+static inline unsigned ws_kept_apart_by(const packet_info *pinfo, bool swapped, uint32_t *to)
 {
 #if WS_AT_LEAST(4, 4)
     const int by = prefs.conversation_deinterlacing_key;
-    const address *mac[2] = { sender ? &pinfo->dl_dst : &pinfo->dl_src, sender ? &pinfo->dl_src : &pinfo->dl_dst };
-    uint32_t number[2] = { 0, 0 };
+    const address *first = swapped ? &pinfo->dl_dst : &pinfo->dl_src, *other = swapped ? &pinfo->dl_src : &pinfo->dl_dst;
 
+    memset(to, 0, WS_APART_WORDS * sizeof *to);
     if ((by & CONV_DEINT_KEY_INTERFACE) && (pinfo->rec->presence_flags & WTAP_HAS_INTERFACE_ID))
-        number[0] = pinfo->rec->rec_header.packet_header.interface_id + 1;
+        to[0] = pinfo->rec->rec_header.packet_header.interface_id + 1;
     if (by & CONV_DEINT_KEY_VLAN)
-        number[1] = pinfo->vlan_id;
-    memset(to, 0, WS_APART_MAX);
-    memcpy(to, number, sizeof number);
-    for (unsigned end = 0; end < 2 && (by & CONV_DEINT_KEY_MAC); end++) {
-        if (mac[end]->type == AT_ETHER && mac[end]->len == 6)
-            memcpy(to + sizeof number + end * 6, mac[end]->data, 6);
+        to[1] = pinfo->vlan_id;
+    if ((by & CONV_DEINT_KEY_MAC) && first->len == 6 && other->len == 6) {
+        memcpy(to + 2, first->data, 6);
+        memcpy((uint8_t *)(to + 2) + 6, other->data, 6);
     }
-    return WS_APART_MAX;
+    return WS_APART_WORDS;
 #else
     (void)pinfo;
-    (void)sender;
+    (void)swapped;
     (void)to;
     return 0;
 #endif

@@ -85,12 +85,14 @@ static void judge(const struct arrival *a)
 /* The end is open, all numbers are known, and nothing was ever seen of a FIN or of segments out of order. */
 static bool is_calm(const struct tcpfsm_end *e)
 {
+    if (e->state != TCP_ESTABLISHED || e->held_count > 0)
+        return false;
     const bool knows_all = e->synchronized & e->captured & e->has_acked & e->knows_snd_nxt & e->knows_data_end
         & e->knows_rcv_nxt;
     const bool doubts = e->has_other_iss | e->syn_pending | e->knows_fin | e->fin_disputed | e->fin_over_hole
         | e->fin_ack_provable | e->peer_fin_arrived;
 
-    return e->state == TCP_ESTABLISHED && knows_all && !doubts && e->held_count == 0;
+    return knows_all && !doubts;
 }
 
 /*
@@ -107,45 +109,49 @@ static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *
         && seq_le(seg->ack, r->snd_nxt) && seq_le(seg->seq, r->rcv_nxt) && !seq_is_dropped(r, seg);
 }
 
-/* All that is shown but the states. */
-static unsigned shown(const struct tcpfsm *m)
+/* Any segment, by all rules. */
+static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
 {
-    return (unsigned)m->end[0].confirmed | (unsigned)m->end[1].confirmed << 1 | (unsigned)m->client << 2
-        | (unsigned)m->midstream << 3 | (unsigned)m->closed_by << 4;
+    struct tcpfsm *m = a->m;
+    struct tcpfsm_outcome *out = a->out;
+    const bool confirmed[2] = { m->end[0].confirmed, m->end[1].confirmed };
+    bool news = first;
+
+    expire_time_wait(a, &m->end[0], time_wait_us);
+    expire_time_wait(a, &m->end[1], time_wait_us);
+    judge(a);
+    m->calm = is_calm(a->snd) && is_calm(a->rcv);
+    if (out->opened)
+        m->closed_by = TCP_CLOSER_NONE;
+    news |= out->opened | out->tries_on | (out->end[0].count + out->end[1].count > 0);
+    if (news || (a->seg->flags & (TCP_FIN | TCP_RST))) {
+        const enum tcp_closer closer = closer_of(m);
+        news |= closer != (enum tcp_closer)m->closed_by;
+        m->closed_by = closer & 7;
+    }
+    return news | (m->end[0].confirmed != confirmed[0]) | (m->end[1].confirmed != confirmed[1]);
 }
 
 bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
                     const struct tcpfsm_segment *seg, int64_t time_wait_us,
                     struct tcpfsm_outcome *out)
 {
-    struct tcpfsm_segment plain;
-    const struct arrival a = {
-        .m = m, .snd = &m->end[sender & 1], .rcv = &m->end[!(sender & 1)], .seg = &plain, .out = out,
-        .follows_at_once = follows_at_once(m, sender & 1, seg),
-    };
+    struct tcpfsm_end *snd = &m->end[sender & 1], *rcv = &m->end[!(sender & 1)];
+    const bool at_once = follows_at_once(m, sender & 1, seg), first = !m->started;
+    struct tcpfsm_segment syn;
 
-    if (only_moves_numbers(m, a.snd, a.rcv, seg)) {
-        seq_note_sent_in_order(a.snd, a.rcv, seg);
-        return false;
-    }
-    const bool first = !m->started;
-    const unsigned before = shown(m);
     if (first)
         start(m, sender & 1, client_hint, seg);
-    plain = *seg;
-    if (has(seg, TCP_SYN) && !has(seg, TCP_ACK)) /* no stack opens and closes at once, nor obeys such a segment */
-        plain.flags &= (uint8_t)~TCP_FIN;
-    memset(out, 0, sizeof *out);
-    for (unsigned i = 0; i < 2; i++) {
-        out->end[i].previous = m->end[i].state;
-        expire_time_wait(&a, &m->end[i], time_wait_us);
+    *out = (struct tcpfsm_outcome){ .end = { { .previous = m->end[0].state }, { .previous = m->end[1].state } } };
+    if (only_moves_numbers(m, snd, rcv, seg)) {
+        seq_note_sent_in_order(snd, rcv, seg);
+        return false;
     }
-    judge(&a);
-    m->calm = is_calm(a.snd) && is_calm(a.rcv);
-    const bool moved = out->end[0].count + out->end[1].count > 0;
-    if (out->opened)
-        m->closed_by = TCP_CLOSER_NONE;
-    if (moved || out->opened || (seg->flags & (TCP_FIN | TCP_RST)))
-        m->closed_by = closer_of(m) & 7;
-    return moved || first || out->opened || shown(m) != before;
+    if (has(seg, TCP_SYN | TCP_FIN) && !has(seg, TCP_ACK)) { /* no stack opens and closes at once, nor obeys that */
+        syn = *seg;
+        syn.flags &= (uint8_t)~TCP_FIN;
+        seg = &syn;
+    }
+    const struct arrival a = { .m = m, .snd = snd, .rcv = rcv, .seg = seg, .out = out, .follows_at_once = at_once };
+    return arrive(&a, first, time_wait_us);
 }

@@ -172,7 +172,7 @@ struct tcpfsm_outcome {
  *  sender       index of the end that sent it, 0 or 1
  *  client_hint  index of the client, used where the first segment ever does not tell
  *  time_wait_us how long TIME_WAIT lasts, microseconds, >= 0 (2 MSL, RFC 9293 section 3.4.2)
- *  out          if anything that is shown changed, overwritten with the transitions of both ends
+ *  out          overwritten with the transitions of both ends
  * Returns whether anything that is shown changed: a state, whether it is confirmed, client, mid-stream, who closed;
  * always with the first segment and with one that begins an incarnation.
  * There are no errors: any sequence of segments has a defined result.

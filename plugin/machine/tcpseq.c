@@ -92,10 +92,9 @@ static void note_window(struct tcpfsm_end *e, struct tcpfsm_end *peer, const str
 /* The same where the end has retransmitted something: its window may be down to one segment (RFC 5681 section 3.1). */
 static void note_retransmission(struct tcpfsm_end *e, const struct tcpfsm_segment *seg, bool follows_at_once)
 {
-    const bool has_numbers = seg->len > 0 || (seg->flags & TCP_SYN);
     const bool twice = (follows_at_once && seq_end(seg) == e->snd_nxt) || ((seg->flags & TCP_SYN) && is_copy(e, seg));
 
-    if (has_numbers && e->captured && e->knows_data_end && seq_lt(seg->seq, e->data_end) && !twice)
+    if (e->captured && e->knows_data_end && seq_lt(seg->seq, e->data_end) && !twice)
         e->held_back = true;
 }
 
@@ -105,49 +104,63 @@ static bool is_idle(const struct tcpfsm_end *peer, const struct tcpfsm_end *e)
     return !peer->held_back && peer->knows_snd_nxt && e->has_acked && e->rcv_acked == peer->snd_nxt;
 }
 
+/* Acknowledgement and window of a segment that the end sent. */
+static void note_ack(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
+{
+    note_window(e, peer, seg);
+    if ((seg->flags & TCP_FIN) && !e->knows_fin)
+        peer->idle_at_peer_fin = is_idle(peer, e);
+    if (peer->knows_fin) {
+        note_ack_of_fin(e, peer, seg);
+        e->covered_peer_fin |= acks_fin_of(peer, seg->ack);
+    }
+    e->rcv_acked = e->has_acked ? seq_max(e->rcv_acked, seg->ack) : seg->ack;
+    e->last_ack = seg->ack;
+    e->has_acked = true;
+    seq_advance_received(e, seg->ack);
+}
+
+/* The end's FIN. What was captured of it before reached up to had_to, if had_data. */
+static void note_fin(struct tcpfsm_end *e, const struct tcpfsm_segment *seg, bool had_data, uint32_t had_to)
+{
+    const uint32_t number = seq_data_end(seg);
+
+    if (e->knows_fin) {
+        e->fin_disputed |= e->fin != number;
+        e->fin_inferred = false; /* here it is */
+        return;
+    }
+    e->fin = number;
+    e->knows_fin = true;
+    e->fin_over_hole = had_data && seq_gt(seg->seq, had_to);
+    if (e->fin_over_hole)
+        e->fin_began = seg->seq;
+    e->data_end = number;
+    e->knows_data_end = true;
+}
+
 void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
                    bool follows_at_once)
 {
-    const uint32_t data_end = seq_data_end(seg), end = seq_end(seg), had_to = e->data_end;
+    const uint32_t end = seq_end(seg), had_to = e->data_end;
     const bool had_data = e->knows_data_end;
 
-    note_retransmission(e, seg, follows_at_once);
+    if (seg->len > 0 || (seg->flags & TCP_SYN))
+        note_retransmission(e, seg, follows_at_once);
     if (seg->flags & TCP_ACK)
-        note_window(e, peer, seg);
-    if ((seg->flags & TCP_FIN) && !e->knows_fin)
-        peer->idle_at_peer_fin = is_idle(peer, e);
-    if (seg->flags & TCP_ACK) {
-        note_ack_of_fin(e, peer, seg);
-        e->covered_peer_fin |= acks_fin_of(peer, seg->ack);
-        e->rcv_acked = e->has_acked ? seq_max(e->rcv_acked, seg->ack) : seg->ack;
-        e->last_ack = seg->ack;
-        e->has_acked = true;
-        seq_advance_received(e, seg->ack);
-    }
-
+        note_ack(e, peer, seg);
     if (seg->len > 0 || (seg->flags & TCP_SYN)) {
-        e->data_end = e->knows_data_end ? seq_max(e->data_end, data_end) : data_end;
+        e->data_end = had_data ? seq_max(had_to, seq_data_end(seg)) : seq_data_end(seg);
         e->knows_data_end = true;
         e->idle_at_peer_fin = false; /* its FIN may now be queued behind this data */
     }
     if (e->fin_over_hole && fills_hole_before_fin(e, seg))
         e->fin_over_hole = false;
-    if ((seg->flags & TCP_FIN) && e->knows_fin) {
-        e->fin_disputed |= e->fin != data_end;
-        e->fin_inferred = false; /* here it is */
-    }
-    if ((seg->flags & TCP_FIN) && !e->knows_fin) {
-        e->fin = data_end;
-        e->knows_fin = true;
-        e->fin_over_hole = had_data && seq_gt(seg->seq, had_to);
-        if (e->fin_over_hole)
-            e->fin_began = seg->seq;
-        e->data_end = data_end;
-        e->knows_data_end = true;
-    }
     if (seg->flags & (TCP_SYN | TCP_FIN)) {
         e->ctl_tsval = seg->tsval;
         e->has_ctl_tsval = seg->has_tsval;
+        if (seg->flags & TCP_FIN)
+            note_fin(e, seg, had_data, had_to);
     }
     e->snd_nxt = e->knows_snd_nxt ? seq_max(e->snd_nxt, end) : end;
     e->knows_snd_nxt = true;
