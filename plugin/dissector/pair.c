@@ -229,12 +229,12 @@ static void decide_local(struct pair *pair, const packet_info *pinfo, unsigned s
     pair->log.facts.local_by = by & 7;
 }
 
-/* Grows by half, so that a pair with few transitions takes little. */
+/* 4 entries are enough for a refused connection, 12 for one that opened and closed in order. */
 static void make_room(struct log *log, uint32_t entries)
 {
     if (log->room - log->count >= entries)
         return;
-    log->room = MAX(log->room + log->room / 2, log->count + entries);
+    log->room = 2 * log->room + MAX(entries, 4);
     log->entry = (struct log_entry *)wmem_realloc(wmem_file_scope(), log->entry, log->room * sizeof *log->entry);
 }
 
