@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Without the plugin, with it, and with it disabled, Wireshark says the same about all else.
 
-    disabled.py [CAPTURE ...]     (default: all in test-captures)
+    disabled.py [CAPTURE ...]     (default: all in test-captures, several to a file)
 
 "Says" is the detailed listing, the JSON (frame.protocols is in both), and the conversation,
 expert, protocol hierarchy and follow-stream outputs. The plugin's own subtree, its line in the
@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import unittest
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -24,11 +25,13 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent))
 
-from tshark import Tshark  # noqa: E402
+from tshark import Tshark, run_tool  # noqa: E402
 
 CAPTURES = HERE.parent.parent / "test-captures"
+# A start of tshark takes far longer than a capture: so many captures are one file, whose link types differ.
+TOGETHER = 9
 TEXT = ("-V", "-z", "conv,tcp", "-z", "expert", "-z", "io,phs", "-z", "follow,tcp,raw,0",
-        "-z", "follow,tcp,ascii,0")
+        *(word for stream in range(TOGETHER) for word in ("-z", f"follow,tcp,ascii,{stream}")))
 JSON = ("-T", "json")
 NO_STATE = ("--disable-protocol", "tcpstate")
 NO_TCP = ("--disable-protocol", "tcp")
@@ -74,6 +77,17 @@ def without_plugin(arguments, text):
     return kept, counts
 
 
+def together(folder):
+    """Files in folder that hold all captures, TOGETHER in each; their paths."""
+    sources = sorted(CAPTURES.rglob("*.pcap"))
+    made = []
+    for first in range(0, len(sources), TOGETHER):
+        some = sources[first:first + TOGETHER]
+        made.append(folder / f"{some[0].stem}-to-{some[-1].stem}.pcapng")
+        run_tool("mergecap", "-a", "-F", "pcapng", "-w", made[-1], *some)
+    return made
+
+
 class Disabled(unittest.TestCase):
     """Each test takes every capture."""
     captures = ()
@@ -83,6 +97,8 @@ class Disabled(unittest.TestCase):
     def setUpClass(cls):
         cls.stock = cls.enterClassContext(Tshark(stock=True))
         cls.plugin = cls.enterClassContext(Tshark())
+        if not cls.captures:
+            cls.captures = together(Path(cls.enterClassContext(tempfile.TemporaryDirectory())))
 
     def compare(self, options, stock_options, view):
         """Hold view(arguments, output) of the plugin, under options, against stock's."""
@@ -113,6 +129,5 @@ class Disabled(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    Disabled.captures = [Path(name) for name in sys.argv[1:]] \
-        or sorted(CAPTURES.rglob("*.pcap"))
+    Disabled.captures = [Path(name) for name in sys.argv[1:]]
     unittest.main(argv=sys.argv[:1])

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the plugin shows on every TCP segment of one capture, held against golden and truth.
+"""What the plugin shows on every TCP segment of captures, held against golden and truth.
 
-    run.py CAPTURE            compare
-    run.py CAPTURE --bless    write golden/NAME.txt, unless a check against the truth fails
+    run.py CAPTURE...            compare
+    run.py CAPTURE... --bless    write golden/NAME.txt, unless a check against the truth fails
 
 The same table must come out of one pass, two passes, a display filter, custom columns without
 a filter, and sharkd asked about frames in a random order (TCPSTATE_SEED repeats an order).
@@ -131,15 +131,28 @@ def _walk(frame, parent, addresses, layers):
             _walk(frame, item, addresses, layers)
 
 
-def layers_of(tshark, capture, arguments=()):
-    """All TCP layers of a capture, in order, as tshark with arguments shows them."""
-    layers = []
+def layers_of(tshark, capture, arguments=(), times=False):
+    """All TCP layers of a capture, in order, as tshark with arguments shows them; with times, the frames' too."""
     pdml = tshark.run(["-T", "pdml", *arguments], capture).stdout
+    return (layers_in(pdml), times_in(pdml)) if times else layers_in(pdml)
+
+
+def layers_in(pdml):
+    """All TCP layers that a PDML document shows, in order."""
+    layers = []
     for packet in ElementTree.fromstring(pdml).iter("packet"):
         number = next(int(item.get("show")) for item in packet.iter("field")
                       if item.get("name") == "num")
         _walk(number, packet, None, layers)
     return layers
+
+
+def times_in(pdml):
+    """The time stamp of each frame of a PDML document, by its number."""
+    return {int(number): Decimal(time) for number, time in (
+        [next(item.get(value) for item in packet.iter("field") if item.get("name") == name)
+         for name, value in (("num", "show"), ("timestamp", "value"))]
+        for packet in ElementTree.fromstring(pdml).iter("packet"))}
 
 
 def table(layers):
@@ -175,16 +188,18 @@ def event_name(step):
     return re.match(r"\[?Event: (.*) \(\d+\)", step["text"])[1]
 
 
-class Regress(unittest.TestCase):
-    """The checks of one capture. Class attributes are set by main()."""
+class Regress:
+    """The checks of one capture. Class attributes are set by checks_of()."""
+    tshark = None   # one for all captures, and one sharkd
+    sharkd = None
     capture = None
     made = None     # the build.Capture, if hand-made
     maxDiff = None
 
     @classmethod
     def setUpClass(cls):
-        cls.tshark = cls.enterClassContext(Tshark())
-        cls.layers = layers_of(cls.tshark, cls.capture)
+        cls.layers, cls.times = layers_of(cls.tshark, cls.capture, times=True)
+        cls.by_sender = layers_of(cls.tshark, cls.capture, SENDER_IS_LOCAL)
 
     def same_table(self, layers, how):
         expected, got = table(self.layers), table(layers)
@@ -223,10 +238,9 @@ class Regress(unittest.TestCase):
 
     def test_1_since_duration_and_dwell(self):
         """Computed again here, from the transitions and the frames' time stamps alone."""
-        times = {int(frame): Decimal(time) for frame, time in
-                 self.tshark.fields(self.capture, ["frame.number", "frame.time_epoch"])}
+        times = self.times
         periods = {}    # by end and peer: (state, frame in which it began), latest last
-        for layer in layers_of(self.tshark, self.capture, SENDER_IS_LOCAL):
+        for layer in self.by_sender:
             if not layer.shown or layer.source == layer.destination:
                 continue
             now = times[layer.frame]
@@ -269,9 +283,8 @@ class Regress(unittest.TestCase):
             latest[frozenset((layer.source, layer.destination))] = by
 
     def test_2_states_are_the_truth(self):
-        by_sender = layers_of(self.tshark, self.capture, SENDER_IS_LOCAL)
         connections = {}
-        for layer, sent in zip(self.layers, by_sender, strict=True):
+        for layer, sent in zip(self.layers, self.by_sender, strict=True):
             if layer.shown:
                 pair = frozenset((layer.source, layer.destination))
                 connections.setdefault(pair, []).append((layer, sent))
@@ -328,12 +341,11 @@ class Regress(unittest.TestCase):
         frames = sorted({layer.frame for layer in self.layers}) * 2
         print(f"TCPSTATE_SEED={seed}", file=sys.stderr)
         random.Random(seed).shuffle(frames)
-        sharkd = self.tshark.sharkd()
-        sharkd.load(self.capture)
+        self.sharkd.load(self.capture)
         for frame in frames:
             expected = [item for layer in self.layers if layer.frame == frame
                         for item in layer.labels]
-            self.assertEqual(_plugin_nodes(sharkd.frame(frame)), expected,
+            self.assertEqual(_plugin_nodes(self.sharkd.frame(frame)), expected,
                              f"frame {frame}")
 
     def test_7_golden(self):
@@ -381,27 +393,38 @@ def _header(capture, made):
         capture.name, "\n# ".join(truth))
 
 
+def checks_of(capture):
+    """The class of a capture's checks, named after it."""
+    made = build.CAPTURES.get(capture.stem)
+    if made and made.path != capture:
+        made = None
+    members = {"capture": capture, "made": made, "__module__": __name__}
+    # What cannot be asked of this capture is no test rather than a skipped one.
+    if not made or not made.connections:
+        members["test_2_states_are_the_truth"] = None
+    return type(capture.stem, (Regress, unittest.TestCase), members)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("capture", type=Path)
-    parser.add_argument("--bless", action="store_true", help="write the golden file")
+    parser.add_argument("captures", type=Path, nargs="+", metavar="CAPTURE")
+    parser.add_argument("--bless", action="store_true", help="write the golden files")
     arguments = parser.parse_args()
-    Regress.capture = arguments.capture.resolve()
-    made = build.CAPTURES.get(Regress.capture.stem)
-    if made and made.path == Regress.capture:
-        Regress.made = made
-    # What cannot be asked of this capture, or now, is no test rather than a skipped one.
-    if not Regress.made or not Regress.made.connections:
-        Regress.test_2_states_are_the_truth = None
     if arguments.bless:
         Regress.test_7_golden = None
-    done = unittest.main(argv=[sys.argv[0]], exit=False, verbosity=1)
-    if not done.result.wasSuccessful():
-        return 1
-    if arguments.bless:
-        golden = HERE / "golden" / f"{Regress.capture.stem}.txt"
-        golden.write_text(_header(Regress.capture, Regress.made) + table(Regress.layers))
-    return 0
+    wrong = 0
+    with Tshark() as Regress.tshark, Regress.tshark.sharkd() as Regress.sharkd:
+        for capture in arguments.captures:
+            checks = checks_of(capture.resolve())
+            done = unittest.TextTestRunner(verbosity=1).run(
+                unittest.defaultTestLoader.loadTestsFromTestCase(checks))
+            if not done.wasSuccessful() or not done.testsRun:
+                print(f"fails: {capture.name}")
+                wrong += 1
+            elif arguments.bless:
+                golden = HERE / "golden" / f"{capture.stem}.txt"
+                golden.write_text(_header(checks.capture, checks.made) + table(checks.layers))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -35,6 +35,15 @@ GOLDEN = [*FIGURES, *(CAPTURES / f"{name}.pcap" for name in (
     "client-closes-first", "half-close-download", "ipv6", "lost-final-ack", "midstream", "refused",
     "simultaneous-close", "time-wait-reuse", "odd/rst-in-window", "odd/time-runs-backwards"))]
 
+# What one run prints of each view, in whatever order.
+NEXT = r"(?=<svg|\nTCP State: ladder\n|TCP connections at|\n={20}|\Z)"
+PRINTED = {
+    "tcpstate,ladder": r"\nTCP State: ladder\n.*?" + NEXT,
+    "tcpstate,diagram": r"<svg .*</svg>\n",
+    "tcpstate,connections": r"TCP connections at the end of the capture: .*?" + NEXT,
+    "tcpstate,tree": r"\n=+\nTCP State/States:.*?\n\n-+\n",
+}
+
 WIDTH = 80
 ROW = re.compile(r"([A-Z_0-9]+\??) +(-->|<--) (<\S+?) +(-->|<--) ([A-Z_0-9]+\??)$")
 FOLDED = re.compile(r" *… ([\d,]+) segments, ([\d,]+) bytes from client, ([\d,]+) from server$")
@@ -81,8 +90,25 @@ class Views(unittest.TestCase):
     def _view(capture, *arguments):
         return Views.tshark.run(["-q", "-z", *arguments], capture).stdout
 
+    @staticmethod
+    @functools.cache
+    def _at_once(capture):
+        """All views of a capture and its fields, of one run: (by name of the view, what it printed; the layers).
+
+        The fields take the client as the local end.
+        """
+        asked = [word for what in PRINTED for word in ("-z", what)]
+        printed = Views.tshark.run(["-T", "pdml", "-o", "tcpstate.local_endpoint:client", *asked], capture).stdout
+        pdml, end, printed = printed.partition("</pdml>\n")
+        views = {what: "".join(re.findall(pattern, printed, re.DOTALL)) for what, pattern in PRINTED.items()}
+        left = functools.reduce(lambda text, view: text.replace(view, "", 1), views.values(), printed)
+        assert all(views.values()) and not left.strip(), f"{capture.name}: these are not the views:\n{printed}"
+        return views, [layer for layer in run.layers_in(pdml + end) if layer.shown]
+
     def view(self, capture, what, arguments=()):
         """What -z prints."""
+        if capture in ALL and what in PRINTED and not arguments:
+            return self._at_once(capture)[0][what]
         return self._view(capture, what, *arguments)
 
     def made(self, name, data):
@@ -91,12 +117,9 @@ class Views(unittest.TestCase):
         path.write_bytes(data)
         return path
 
-    @staticmethod
-    @functools.cache
-    def layers(capture):
+    def layers(self, capture):
         """All TCP layers that have a state; local is the client."""
-        found = run.layers_of(Views.tshark, capture, ["-o", "tcpstate.local_endpoint:client"])
-        return [layer for layer in found if layer.shown]
+        return self._at_once(capture)[1]
 
     def refuses(self, what, message):
         """-z says so and ends."""
@@ -462,13 +485,19 @@ GROUPED = {
 class Connections(Views):
     """What one connection is: the same for the table, the tree, the ladder and the diagram."""
 
+    def test_each_view_alone(self):
+        """Prints what it prints among the others; the rest of these tests has them printed at once."""
+        for capture in (CLOSE, REUSE, FIGURE_13):
+            for what in PRINTED:
+                with self.subTest(capture=capture.name, what=what):
+                    self.assertEqual(self._view(capture, what), self.view(capture, what))
+
     def shown(self, capture, filter_=""):
         """The frames of each connection in the ladder; fails if the others see more or fewer."""
         behind = filter_ and "," + filter_
         frames = re.findall(r"^Connection \d+: frames? (\d+(?: to \d+)?)",
                             self.view(capture, f"tcpstate,ladder{behind}"), re.M)
-        others = self.view(capture, f"tcpstate,connections{behind}",
-                           ("-z", f"tcpstate,tree{behind}"))
+        others = "".join(self.view(capture, f"tcpstate,{what}{behind}") for what in ("connections", "tree"))
         tree = {int(count) for count in
                 re.findall(r"^ *Connections by state of the \w+ +(\d+)", others, re.M)}
         self.assertEqual(tree, {len(frames)} - {0}, "tree")
