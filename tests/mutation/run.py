@@ -1,6 +1,7 @@
 """Mutates the machine, and tells which changes the unit tests do not notice. See README.md.
 
-usage: run.py [--sample N] [--seed S] [--file NAME] [--segments N] [--jobs N] [--build DIR] [--fresh] [--quiet]
+usage: run.py [--sample N] [--seed S] [--file NAME] [--survivors] [--segments N] [--jobs N] [--build DIR] [--fresh]
+              [--quiet]
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -167,6 +168,11 @@ class Results:
     def get(self, key, name):
         return self.known.get(key, {}).get(name)
 
+    def settled(self, key):
+        """'killed' or 'invalid' if any run found that."""
+        return next((value for name, value in self.known.get(key, {}).items()
+                     if name.startswith("fate.") and value in ("killed", "invalid")), None)
+
     def put(self, key, name, value):
         with self.lock:
             self.known.setdefault(key, {})[name] = value
@@ -189,6 +195,7 @@ def main():
     parser.add_argument("--segments", type=int, default=400000, help="of the comparison")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--build", type=pathlib.Path, default=PROJECT / "build" / "mutation")
+    parser.add_argument("--survivors", action="store_true", help="take for killed what any earlier run killed")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs found")
     parser.add_argument("--quiet", action="store_true", help="the summary alone")
     options = parser.parse_args()
@@ -216,8 +223,8 @@ def main():
         path, mutant = candidate
         source = texts[path]
         key = digest(of_all, path.name, str(mutant.start), str(mutant.end), mutant.text)
-        fate = results.get(key, f"fate.{of_tests}")
-        if fate is None:
+        fate = results.get(key, f"fate.{of_tests}") or options.survivors and results.settled(key)
+        if not fate:
             killed = workshop.kill(path, mutant.apply(source))
             fate = "invalid" if killed is None else "killed" if killed else "survived"
             results.put(key, f"fate.{of_tests}", fate)

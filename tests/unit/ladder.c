@@ -31,7 +31,7 @@
  *         The row's SYN begins an incarnation.
  *     A for 2.5 s, A for longer than the capture
  *         How long A has been in the state that the row shows.
- *     A left CLOSE_WAIT after 2.5 s, A was never in CLOSE_WAIT
+ *     A left CLOSE_WAIT after 2.5 s, A left CLOSE_WAIT after unknown time, A was never in CLOSE_WAIT
  *         How long it was in a state that it left on this row; or that this row belies it.
  *
  * Each ladder is played several times, and must read the same: plain; with numbers that wrap after each end's first, two
@@ -394,7 +394,10 @@ static void check_age(struct player *p, unsigned end, const char *expected)
     compare(p, end ? "B's time in its state" : "A's time in its state", shown, expected);
 }
 
-/* "left STATE after 2.5 s", "was never in STATE": a state that the end left on the row, and for how long it was there. */
+/*
+ * "left STATE after 2.5 s", "left STATE after unknown time", "was never in STATE": a state that the end left on the
+ * row, and for how long it was there.
+ */
 static void check_dwell(struct player *p, unsigned end, const char *state, const char *expected)
 {
     const struct log_view *view = &p->shown[p->segments - 1];
@@ -407,7 +410,7 @@ static void check_dwell(struct player *p, unsigned end, const char *state, const
         if (step.has_dwell)
             format_seconds(shown, sizeof shown, step.dwell_ns);
         else
-            snprintf(shown, sizeof shown, "never");
+            snprintf(shown, sizeof shown, step.event >= TCP_EV_SYN_REPEATED ? "never" : "unknown time");
     }
     compare(p, state, shown, expected);
 }
