@@ -16,19 +16,43 @@
  *
  * Several events of one end in turn are joined by ", then ". The line is optional.
  *
+ * Another indented line tells what else is shown, in parts divided by ";":
+ *
+ *     CLOSED?      <-- <SEQ=300><ACK=101><CTL=RST,ACK>      <-- CLOSED
+ *         reset by server; anomalies abort; A left ESTABLISHED after 2.5 s
+ *
+ *     closed by nobody | client | server | both, reset by client | server, refused
+ *     client A, midstream, not midstream
+ *         hold for the rows that follow too, until a line tells otherwise.
+ *     anomalies WORD, WORD; no anomalies
+ *         All of the row, by the words of tcp_anomalies.def, stuck_after being 60 s. From the first such line on, a row
+ *         whose line tells of none has none.
+ *     opened, not opened
+ *         The row's SYN begins an incarnation.
+ *     A for 2.5 s, A for longer than the capture
+ *         How long A has been in the state that the row shows.
+ *     A left CLOSE_WAIT after 2.5 s, A left CLOSE_WAIT after unknown time, A was never in CLOSE_WAIT
+ *         How long it was in a state that it left on this row; or that this row belies it.
+ *
+ * Each ladder is played several times, and must read the same: plain; with numbers that wrap after each end's first, two
+ * segments in a frame; and with the ends the other way round, each segment by all rules of the machine, data in order too.
+ *
  * usage: ladder [--every-event] FILE...
- *     Fails if a row shows other states, or a line other events, than the machine. --every-event: also if
- *     there is an event that no line of all files tells.
+ *     Fails if a row shows other states, or a line anything else, than the machine. --every-event: also if
+ *     there is an event, a closer or an anomaly that no line of all files tells.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "tcpfsm.h"
+#include "anomaly.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STATE_MAX 32 /* longest word of a row */
+#define ROWS_MAX 128 /* of a ladder */
+#define TIME_WAIT_US INT64_C(240000000)
+#define STUCK_NS INT64_C(60000000000) /* tcpstate.stuck_after, unless set */
 
 static const char *const state_names[] = {
 #define TCP_STATE(number, name, section, sentence) [number] = #name,
@@ -42,9 +66,23 @@ static const char *const event_names[] = {
 #undef TCP_EVENT
 };
 
-#define EVENTS (sizeof event_names / sizeof *event_names)
+static const char *const anomaly_names[] = {
+#define TCP_ANOMALY(number, name, word, severity, summary) [number] = word,
+#include "tcp_anomalies.def"
+#undef TCP_ANOMALY
+};
 
-static bool told[EVENTS]; /* by any line of events */
+static const char *const closer_names[] = {
+    [TCP_CLOSER_NONE] = "closed by nobody", [TCP_CLOSER_CLIENT] = "closed by client",
+    [TCP_CLOSER_SERVER] = "closed by server", [TCP_CLOSER_SIMULTANEOUS] = "closed by both",
+    [TCP_CLOSER_RESET_BY_CLIENT] = "reset by client", [TCP_CLOSER_RESET_BY_SERVER] = "reset by server",
+    [TCP_CLOSER_REFUSED] = "refused",
+};
+
+#define NAMES(table) (sizeof table / sizeof *table)
+
+/* By any line of any file. */
+static bool told_event[NAMES(event_names)], told_closer[NAMES(closer_names)], told_anomaly[NAMES(anomaly_names)];
 
 struct row {
     char a[STATE_MAX], b[STATE_MAX]; /* as written */
@@ -52,19 +90,79 @@ struct row {
     struct tcpfsm_segment seg;
 };
 
+/* One way to play a ladder; none changes what is shown. */
+struct reading {
+    const char *name;
+    bool wraps;    /* each end's second number is 0 */
+    bool in_pairs; /* two segments in a frame */
+    bool swapped;  /* A is end 1 of the machine */
+    bool all_rules; /* data in order too goes by all rules of the machine */
+};
+
+static const struct reading readings[] = {
+    { .name = "" },
+    { .name = " (numbers that wrap)", .wraps = true, .in_pairs = true },
+    { .name = " (ends swapped)", .swapped = true, .all_rules = true },
+};
+
+#define UNTOLD (-1)
+
+/* What the lines tell, so far, of the present row. */
+struct facts {
+    int closed_by, client, midstream; /* UNTOLD, or as in a view; client 0: A */
+    bool tells_anomalies;
+    uint32_t anomalies;               /* bits, as anomalies_of() */
+};
+
 struct player {
     const char *file;
-    int line, segments, failures;
+    const struct reading *reading;
+    int line, failures;
     int64_t now_us;
+    uint32_t offset[2]; /* added to the numbers of A and B, */
+    bool has_offset[2]; /* once that is known */
     struct tcpfsm m;
+    struct log log;
+    struct log_entry entry[ROWS_MAX * 2 * TCPFSM_STEPS_MAX];
     struct tcpfsm_outcome latest; /* of the row before */
+    struct facts facts;
+    int row_line;               /* of the latest row */
+    uint32_t anomalies;         /* of it */
+    struct log_view shown[ROWS_MAX];
+    unsigned segments;
 };
 
 static void complain(struct player *p, const char *what, const char *text)
 {
-    printf("%s:%d: %s: %s\n", p->file, p->line, what, text);
+    printf("%s:%d%s: %s: %s\n", p->file, p->line, p->reading->name, what, text);
     p->failures++;
 }
+
+/* What is shown, and what should be. */
+static void compare(struct player *p, const char *what, const char *shown, const char *expected)
+{
+    if (strcmp(shown, expected) != 0) {
+        printf("%s:%d%s: %s is \"%s\", should be \"%s\"\n", p->file, p->line, p->reading->name, what, shown, expected);
+        p->failures++;
+    }
+}
+
+/* Index of the name in a table, or its size. */
+static size_t find_name(const char *const *table, size_t size, const char *name)
+{
+    size_t i = 0;
+    while (i < size && strcmp(table[i], name) != 0)
+        i++;
+    return i;
+}
+
+/* Index in the machine of A, 0, or B, 1. */
+static unsigned end_of(const struct player *p, unsigned end)
+{
+    return end ^ p->reading->swapped;
+}
+
+/* ------------------------------------------------------------------ rows */
 
 static bool parse_flags(const char *list, uint8_t *flags)
 {
@@ -133,40 +231,100 @@ static bool parse_row(const char *line, struct row *row)
 
 static void check_end(struct player *p, unsigned end, const char *expected)
 {
+    const struct tcpfsm_end *e = &p->m.end[end_of(p, end)];
     char shown[STATE_MAX];
-    snprintf(shown, sizeof shown, "%s%s", state_names[p->m.end[end].state], p->m.end[end].confirmed ? "" : "?");
-    if (strcmp(shown, expected) != 0) {
-        printf("%s:%d: %c is %s, should be %s\n", p->file, p->line, 'A' + (int)end, shown, expected);
-        p->failures++;
+
+    snprintf(shown, sizeof shown, "%s%s", state_names[e->state], e->confirmed ? "" : "?");
+    compare(p, end ? "B" : "A", shown, expected);
+}
+
+/* The numbers as this reading has them: each end's first is the last before 0. */
+static void shift_numbers(struct player *p, const struct row *row, struct tcpfsm_segment *seg)
+{
+    const unsigned src = row->sender, dst = !src;
+
+    if (!p->reading->wraps)
+        return;
+    if (!p->has_offset[src])
+        p->offset[src] = UINT32_MAX - seg->seq;
+    p->has_offset[src] = true;
+    seg->seq += p->offset[src];
+    if (!(seg->flags & TCP_ACK))
+        return;
+    if (!p->has_offset[dst])
+        p->offset[dst] = -seg->ack;
+    p->has_offset[dst] = true;
+    seg->ack += p->offset[dst];
+}
+
+/* Returns whether anything that is shown changed. */
+static bool move(struct player *p, unsigned sender, const struct tcpfsm_segment *seg, struct tcpfsm_outcome *out)
+{
+    if (p->reading->all_rules)
+        p->m.calm = false;
+    return tcpfsm_segment(&p->m, sender, sender, seg, TIME_WAIT_US, out);
+}
+
+/* Writes into the log what the segment did, if that is news. Leaves what is shown on it, and its anomalies. */
+static void note(struct player *p, unsigned sender, const struct tcpfsm_segment *seg, const struct tcpfsm_outcome *out,
+                 bool news)
+{
+    const uint32_t n = p->segments, in_pairs = p->reading->in_pairs;
+    const struct log_position at = {
+        .time_ns = seg->time_us * 1000, .frame = in_pairs ? n / 2 + 1 : n + 1, .layer = in_pairs ? n % 2 : 0,
+    };
+    struct log_view *shown = &p->shown[n];
+
+    p->log.entry = p->entry;
+    if (news)
+        log_append(&p->log, &at, sender, &p->m, out);
+    if (!log_find(&p->log, at.frame, at.layer, shown)) {
+        complain(p, "is not found", "row");
+        return;
+    }
+    p->anomalies = anomalies_of(shown, sender, seg, at.time_ns, STUCK_NS);
+    if (p->anomalies && !anomalies_are_possible(shown, sender, seg))
+        complain(p, "has anomalies, which are said to be impossible", "row");
+}
+
+/* What is shown is, after all rows, what was shown at once. */
+static void check_again(struct player *p)
+{
+    for (unsigned n = p->segments; n-- > 0;) {
+        const uint32_t frame = p->reading->in_pairs ? n / 2 + 1 : n + 1;
+        const struct log_view *then = &p->shown[n];
+        struct log_view now;
+
+        if (!log_find(&p->log, frame, p->reading->in_pairs ? n % 2 : 0, &now) || now.first != then->first
+            || now.count != then->count || memcmp(now.end, then->end, sizeof now.end) != 0
+            || now.closed_by != then->closed_by || now.client != then->client || now.midstream != then->midstream)
+            complain(p, "is shown otherwise than before", "an earlier row");
     }
 }
 
+/* ------------------------------------------------------------------ lines of events */
+
 static void note_told(struct player *p, const char *event)
 {
-    for (size_t i = 1; i < EVENTS; i++) {
-        if (strcmp(event_names[i], event) == 0) {
-            told[i] = true;
-            return;
-        }
-    }
-    complain(p, "is no event", event);
+    const size_t i = find_name(event_names, NAMES(event_names), event);
+    if (i == 0 || i == NAMES(event_names))
+        complain(p, "is no event", event);
+    else
+        told_event[i] = true;
 }
 
 /* A part of a line of events: those of one end. */
 static void check_events(struct player *p, unsigned end, const char *expected)
 {
     static const char joint[] = ", then ";
-    const struct tcpfsm_change *change = &p->latest.end[end];
+    const struct tcpfsm_change *change = &p->latest.end[end_of(p, end)];
     char shown[512] = "", event[64];
 
     for (unsigned i = 0; i < change->count; i++) {
         const size_t length = strlen(shown);
         snprintf(shown + length, sizeof shown - length, "%s%s", i ? joint : "", event_names[change->event[i]]);
     }
-    if (strcmp(shown, expected) != 0) {
-        printf("%s:%d: %c did \"%s\", should be \"%s\"\n", p->file, p->line, 'A' + (int)end, shown, expected);
-        p->failures++;
-    }
+    compare(p, end ? "what B did" : "what A did", shown, expected);
     while (*expected) {
         const char *next = strstr(expected, joint);
         const size_t length = next ? (size_t)(next - expected) : strlen(expected);
@@ -181,8 +339,6 @@ static bool play_events(struct player *p, char *line)
 {
     const char *expected[2] = { "", "" };
 
-    if (*line != ' ' || p->segments == 0)
-        return false;
     for (char *part = strtok(line, ";"); part; part = strtok(NULL, ";")) {
         part += strspn(part, " ");
         if ((*part != 'A' && *part != 'B') || strncmp(part + 1, ": ", 2) != 0)
@@ -194,22 +350,180 @@ static bool play_events(struct player *p, char *line)
     return true;
 }
 
+/* ------------------------------------------------------------------ lines of facts */
+
+/* Parts that tell what was shown on the row are checked with the next row; those of its own at once. */
+static bool play_anomalies(struct player *p, char *words)
+{
+    p->facts.tells_anomalies = true;
+    for (char *word = words; word;) {
+        char *next = strstr(word, ", ");
+        if (next)
+            *next = '\0';
+        const size_t i = find_name(anomaly_names, NAMES(anomaly_names), word);
+        if (i == NAMES(anomaly_names))
+            return false;
+        p->facts.anomalies |= UINT32_C(1) << i;
+        told_anomaly[i] = true;
+        word = next ? next + 2 : NULL;
+    }
+    return true;
+}
+
+static void format_seconds(char *text, size_t size, int64_t ns)
+{
+    snprintf(text, size, "%.6g s", (double)ns / 1e9);
+}
+
+/* "for 2.5 s": since when the end has been in its state. */
+static void check_age(struct player *p, unsigned end, const char *expected)
+{
+    const struct log_end *e = &p->shown[p->segments - 1].end[end_of(p, end)];
+    char shown[64] = "longer than the capture";
+
+    if (e->since_frame != 0)
+        format_seconds(shown, sizeof shown, log_elapsed_ns(e->since_ns, p->now_us * 1000));
+    compare(p, end ? "B's time in its state" : "A's time in its state", shown, expected);
+}
+
+/*
+ * "left STATE after 2.5 s", "left STATE after unknown time", "was never in STATE": a state that the end left on the
+ * row, and for how long it was there.
+ */
+static void check_dwell(struct player *p, unsigned end, const char *state, const char *expected)
+{
+    const struct log_view *view = &p->shown[p->segments - 1];
+    char shown[64] = "not left";
+
+    for (uint32_t n = 0; n < view->count; n++) {
+        struct log_step step;
+        if (!log_step(view, n, &step) || step.end != end_of(p, end) || strcmp(state_names[step.left], state) != 0)
+            continue;
+        if (step.has_dwell)
+            format_seconds(shown, sizeof shown, step.dwell_ns);
+        else
+            snprintf(shown, sizeof shown, step.event >= TCP_EV_SYN_REPEATED ? "never" : "unknown time");
+    }
+    compare(p, state, shown, expected);
+}
+
+/* "A ...", "B ...". Returns whether it is such a part. */
+static bool play_time(struct player *p, const char *part)
+{
+    const unsigned end = *part == 'B';
+    char state[STATE_MAX];
+    int length = 0;
+
+    if ((*part != 'A' && *part != 'B') || part[1] != ' ')
+        return false;
+    part += 2;
+    if (strncmp(part, "for ", 4) == 0)
+        check_age(p, end, part + 4);
+    else if (sscanf(part, "left %31s after %n", state, &length) == 1 && length > 0)
+        check_dwell(p, end, state, part + length);
+    else if (sscanf(part, "was never in %31s%n", state, &length) == 1 && part[length] == '\0')
+        check_dwell(p, end, state, "never");
+    else
+        return false;
+    return true;
+}
+
+static bool play_fact(struct player *p, char *part)
+{
+    struct facts *f = &p->facts;
+    const size_t closer = find_name(closer_names, NAMES(closer_names), part);
+
+    if (closer < NAMES(closer_names)) {
+        f->closed_by = (int)closer;
+        told_closer[closer] = true;
+    } else if (strcmp(part, "client A") == 0 || strcmp(part, "client B") == 0) {
+        f->client = part[strlen("client ")] == 'B';
+    } else if (strcmp(part, "midstream") == 0 || strcmp(part, "not midstream") == 0) {
+        f->midstream = *part == 'm';
+    } else if (strcmp(part, "opened") == 0 || strcmp(part, "not opened") == 0) {
+        compare(p, "row", p->latest.opened ? "opened" : "not opened", part);
+    } else if (strcmp(part, "no anomalies") == 0) {
+        f->tells_anomalies = true;
+    } else if (strncmp(part, "anomalies ", 10) == 0) {
+        return play_anomalies(p, part + 10);
+    } else {
+        return play_time(p, part);
+    }
+    return true;
+}
+
+/* "    closed by server; anomalies abort". Returns whether it is such a line. */
+static bool play_facts(struct player *p, char *line)
+{
+    for (char *part = strtok(line, ";"); part; part = strtok(NULL, ";")) {
+        if (!play_fact(p, part + strspn(part, " ")))
+            return false;
+    }
+    return true;
+}
+
+static void name_anomalies(char *text, size_t size, uint32_t anomalies)
+{
+    *text = '\0';
+    for (unsigned i = 0; i < NAMES(anomaly_names); i++) {
+        const size_t length = strlen(text);
+        if (anomalies >> i & 1)
+            snprintf(text + length, size - length, "%s%s", length ? ", " : "", anomaly_names[i]);
+    }
+}
+
+/* The latest row is over: no more lines tell of it. */
+static void end_row(struct player *p)
+{
+    const int line = p->line;
+    const struct log_view *shown = p->segments ? &p->shown[p->segments - 1] : NULL;
+    char names[256], expected[256];
+
+    if (!shown)
+        return;
+    p->line = p->row_line;
+    if (p->facts.closed_by != UNTOLD)
+        compare(p, "who closed", closer_names[shown->closed_by], closer_names[p->facts.closed_by]);
+    if (p->facts.client != UNTOLD)
+        compare(p, "client", end_of(p, shown->client) ? "B" : "A", p->facts.client ? "B" : "A");
+    if (p->facts.midstream != UNTOLD)
+        compare(p, "midstream", shown->midstream ? "yes" : "no", p->facts.midstream ? "yes" : "no");
+    if (p->facts.tells_anomalies) {
+        name_anomalies(names, sizeof names, p->anomalies);
+        name_anomalies(expected, sizeof expected, p->facts.anomalies);
+        compare(p, "anomalies", names, expected);
+    }
+    p->facts.anomalies = 0;
+    p->line = line;
+}
+
+/* ------------------------------------------------------------------ ladders */
+
 static void play(struct player *p, struct row *row)
 {
+    const unsigned sender = end_of(p, row->sender);
     struct tcpfsm_outcome out;
 
+    end_row(p);
+    if (p->segments == ROWS_MAX) {
+        complain(p, "is a row too many", row->a);
+        return;
+    }
     p->now_us += 100000;
     row->seg.time_us = p->now_us;
-    tcpfsm_segment(&p->m, row->sender, row->sender, &row->seg, INT64_C(240000000), &out);
+    shift_numbers(p, row, &row->seg);
+    const bool news = move(p, sender, &row->seg, &out);
     for (unsigned end = 0; end < 2; end++) {
-        const struct tcpfsm_change *change = &out.end[end];
+        const struct tcpfsm_change *change = &out.end[end_of(p, end)];
         const uint8_t last = change->count ? change->state[change->count - 1] : change->previous;
-        if (last != p->m.end[end].state)
+        if (last != p->m.end[end_of(p, end)].state)
             complain(p, "the reported steps do not lead to the state of", end ? "B" : "A");
     }
     check_end(p, 0, row->a);
     check_end(p, 1, row->b);
+    note(p, sender, &row->seg, &out, news);
     p->latest = out;
+    p->row_line = p->line;
     p->segments++;
 }
 
@@ -217,24 +531,30 @@ static void play_line(struct player *p, char *line)
 {
     struct row row;
     char word[STATE_MAX], rest[2];
+    const size_t indent = strspn(line, " \t");
     double seconds;
+    bool understood = true;
 
     line[strcspn(line, "\r\n")] = '\0';
-    if (*line == '#' || line[strspn(line, " \t")] == '\0')
+    if (*line == '#' || line[indent] == '\0')
         return;
     if (sscanf(line, "+%lf s%1s", &seconds, rest) == 1)
         p->now_us += (int64_t)(seconds * 1e6);
     else if (parse_row(line, &row))
         play(p, &row);
-    else if (play_events(p, line))
-        return;
-    else if (p->segments > 0 || sscanf(line, "%31s %31s %1s", word, word, rest) != 2)
+    else if (p->segments == 0) /* what both really were */
+        understood = sscanf(line, "%31s %31s %1s", word, word, rest) == 2;
+    else if (indent > 0 && line[indent + 1] == ':')
+        understood = play_events(p, line);
+    else
+        understood = indent > 0 && play_facts(p, line);
+    if (!understood)
         complain(p, "is no row of a ladder", line);
 }
 
-static int play_file(const char *file)
+static int play_file(const char *file, const struct reading *reading)
 {
-    struct player p = { .file = file, .now_us = INT64_C(1000000000) };
+    static struct player p;
     char line[512];
     FILE *in = fopen(file, "r");
 
@@ -242,14 +562,35 @@ static int play_file(const char *file)
         perror(file);
         return 1;
     }
+    memset(&p, 0, sizeof p);
+    p.file = file;
+    p.reading = reading;
+    p.now_us = INT64_C(1000000000);
+    p.facts.closed_by = p.facts.client = p.facts.midstream = UNTOLD;
     while (fgets(line, sizeof line, in)) {
         p.line++;
         play_line(&p, line);
     }
     fclose(in);
+    end_row(&p);
+    check_again(&p);
     if (p.segments == 0)
         complain(&p, "holds no segment", file);
     return p.failures;
+}
+
+/* How many names of a table no line tells. */
+static int count_untold(const char *const *names, const bool *told, size_t size, size_t from)
+{
+    int untold = 0;
+
+    for (size_t i = from; i < size; i++) {
+        if (!told[i]) {
+            printf("no ladder tells of \"%s\"\n", names[i]);
+            untold++;
+        }
+    }
+    return untold;
 }
 
 int main(int argc, char **argv)
@@ -260,13 +601,14 @@ int main(int argc, char **argv)
 
     if (argc <= first)
         fprintf(stderr, "usage: ladder [--every-event] FILE...\n");
-    for (int i = first; i < argc; i++)
-        failures += play_file(argv[i]);
-    for (size_t i = 1; every_event && i < EVENTS; i++) {
-        if (!told[i]) {
-            printf("no ladder tells of \"%s\"\n", event_names[i]);
-            failures++;
-        }
+    for (int i = first; i < argc; i++) {
+        for (size_t n = 0; n < NAMES(readings); n++)
+            failures += play_file(argv[i], &readings[n]);
+    }
+    if (every_event) {
+        failures += count_untold(event_names, told_event, NAMES(event_names), 1);
+        failures += count_untold(closer_names, told_closer, NAMES(closer_names), 0);
+        failures += count_untold(anomaly_names, told_anomaly, NAMES(anomaly_names), 0);
     }
     return failures != 0;
 }

@@ -178,14 +178,84 @@ static void test_incarnations(void)
     CHECK(log_find(&s.h, 10, 0, &v) && !v.opened);
 }
 
+/* Each incarnation begins with the first entry of its SYN. */
+static void test_openings(void)
+{
+    struct script s;
+    struct log_view v;
+
+    begin(&s, TCP_CLOSED, TCP_LISTEN);
+    CHECK(log_next_opening(&s.h, 0) == 0);
+    step(&s, 0, TCP_SYN_SENT, TCP_EV_SND_SYN); /* entries 0 and 1 */
+    step(&s, 1, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+    s.out.opened = true;
+    write_segment(&s, 1, 3, 1 * SECOND, 1);
+    s.out.opened = true; /* entry 2: in the same frame */
+    write_segment(&s, 1, 5, 1 * SECOND, 1);
+    s.out.opened = true; /* entry 3: in the same layer of the next frame */
+    write_segment(&s, 2, 5, 2 * SECOND, 1);
+    step(&s, 0, TCP_CLOSED, TCP_EV_SND_RST); /* entries 4 and 5 */
+    step(&s, 1, TCP_LISTEN, TCP_EV_RCV_RST);
+    write_segment(&s, 3, 5, 4 * SECOND, 1);
+    step(&s, 0, TCP_SYN_SENT, TCP_EV_SND_SYN); /* entries 6 and 7 */
+    step(&s, 1, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+    s.out.opened = true;
+    write_segment(&s, 4, 5, 5 * SECOND, 1);
+
+    CHECK(log_next_opening(&s.h, 0) == 0 && log_next_opening(&s.h, 1) == 2 && log_next_opening(&s.h, 2) == 2);
+    CHECK(log_next_opening(&s.h, 3) == 3 && log_next_opening(&s.h, 4) == 6 && log_next_opening(&s.h, 6) == 6);
+    CHECK(log_next_opening(&s.h, 7) == 8 && log_next_opening(&s.h, 8) == 8);
+
+    log_at(&s.h, 5, &v); /* as after frame 3 */
+    CHECK(v.end[0].state == TCP_CLOSED && v.end[1].state == TCP_LISTEN && v.count == 0 && v.first == 6);
+    CHECK(v.end[0].previous == TCP_CLOSED && v.end[0].since_frame == 3 && v.end[0].since_ns == 4 * SECOND);
+    CHECK(v.end[0].event == TCP_EV_SND_RST && v.end[1].event == TCP_EV_RCV_RST && !v.opened);
+    CHECK(log_find(&s.h, 4, 5, &v) && v.count == 2 && v.opened && v.end[1].previous == TCP_LISTEN);
+}
+
+/* A correction reaches back over what was assumed since, four states, and not into another incarnation. */
+static void test_correction_reaches(void)
+{
+    struct script s;
+
+    begin(&s, TCP_ESTABLISHED, TCP_ESTABLISHED);
+    step(&s, 0, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+    write_segment(&s, 1, 0, 1 * SECOND, 1);
+    step(&s, 0, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN);
+    step(&s, 0, TCP_TIME_WAIT, TCP_EV_RCV_FIN);
+    step(&s, 0, TCP_CLOSED, TCP_EV_RCV_RST);
+    write_segment(&s, 2, 0, 2 * SECOND, 0);
+    step(&s, 0, TCP_FIN_WAIT_1, TCP_EV_FIN_REPEATED); /* three states back */
+    write_segment(&s, 3, 0, 3 * SECOND, 1);
+    expect(&s.h, 3, 0, 0, TCP_CLOSED, TCP_FIN_WAIT_1, 1);
+    step(&s, 0, TCP_ESTABLISHED, TCP_EV_NOT_A_FIN); /* that is older than the capture */
+    write_segment(&s, 4, 0, 4 * SECOND, 1);
+    expect(&s.h, 4, 0, 0, TCP_FIN_WAIT_1, TCP_ESTABLISHED, 0);
+
+    begin(&s, TCP_CLOSED, TCP_CLOSED);
+    step(&s, 0, TCP_SYN_SENT, TCP_EV_SND_SYN);
+    write_segment(&s, 1, 0, 1 * SECOND, 1);
+    step(&s, 0, TCP_CLOSED, TCP_EV_RCV_RST);
+    write_segment(&s, 2, 0, 2 * SECOND, 0);
+    step(&s, 0, TCP_SYN_RCVD, TCP_EV_RCV_SYN); /* a new incarnation */
+    s.out.opened = true;
+    write_segment(&s, 3, 0, 3 * SECOND, 0);
+    step(&s, 0, TCP_SYN_SENT, TCP_EV_SYN_BEFORE_PEERS);
+    write_segment(&s, 4, 0, 4 * SECOND, 1);
+    expect(&s.h, 4, 0, 0, TCP_SYN_RCVD, TCP_SYN_SENT, 4);
+}
+
 int main(void)
 {
     CHECK(sizeof(struct log_entry) == 24);
     CHECK(log_elapsed_ns(INT64_MIN, INT64_MAX) == INT64_MAX);
-    CHECK(log_elapsed_ns(5, 3) == 0 && log_elapsed_ns(3, 5) == 2);
+    CHECK(log_elapsed_ns(5, 3) == 0 && log_elapsed_ns(3, 5) == 2 && log_elapsed_ns(5, 5) == 0);
+    CHECK(log_elapsed_ns(-1, INT64_MAX - 1) == INT64_MAX && log_elapsed_ns(-2, INT64_MAX - 1) == INT64_MAX);
     test_lookup();
     test_steps();
     test_correction();
     test_incarnations();
+    test_openings();
+    test_correction_reaches();
     return failures != 0;
 }
