@@ -137,15 +137,15 @@ class _End:
             return None
         last = self._held[2] if self._held else None
         for held in (self._before, self._held):
-            rule = self._rule(segment, state, sure, held[0], last) if held else None
+            rule = self._rule(segment, state, sure, held, last) if held else None
             if rule:
                 return Contradiction(segment.frame, held[1], self.index, held[0], state, rule)
         return None
 
-    def _rule(self, segment, state, sure, held, last):
-        """The name of the rule by which a segment contradicts a held state, or None. last: the end's
-        latest segment before, if that proved its state."""
-        events = segment.shown.events
+    def _rule(self, segment, state, sure, found, last):
+        """The name of the rule by which a segment contradicts what is held against it, or None. last: the
+        end's latest segment before, if that proved its state."""
+        events, held = segment.shown.events, found[0]
         if _OLD_CONNECTION in events and held == "SYN_SENT":
             return "old"
         if held == "CLOSED":
@@ -154,7 +154,7 @@ class _End:
             return None if segment.flags & (SYN | RST) or late else "alive"
         if (sure or any(event in _EVIDENCE for event in events)) and state not in REACHABLE[held]:
             return "back"
-        if self._fin_of_peer is not None and segment.flags & ACK and not segment.flags & RST and (
+        if found is self._before and self._fin_of_peer is not None and segment.flags & ACK and not segment.flags & RST and (
                 held in _WITHOUT_FIN_OF_PEER and not _is_after(self._fin_of_peer, segment.ack)):
             return "late"
         return None
@@ -180,10 +180,11 @@ _SUFFIXES = (".pcap", ".pcapng", ".cap", ".ntar", ".dmp", ".trace", ".pcap.gz", 
 def _segments(server, path):
     """Pair to Segments of a capture. Frames that hold several segments are left out."""
     server.load(path)
-    # Custom columns of a sharkd: "field:0" gives all values of a frame, with commas between.
+    # Custom columns: "field:0" gives all values of a frame, with commas between. No filter: sharkd keeps
+    # what passed one for the next capture.
     columns = {f"column{i}": f"{name}:0" for i, name in enumerate(_COLUMNS)}
     pairs, names = collections.defaultdict(list), {}
-    for row in server.request("frames", filter="tcpstate", **columns):
+    for row in server.request("frames", **columns):
         time_s, ip4, ip6, to4, to6, port, to_port, flags, seq, ack, length, *states = row["c"]
         if "," in flags or "," in states[0] or not flags or not states[0]:
             continue

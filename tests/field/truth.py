@@ -81,8 +81,7 @@ class EndTruth:
         if at_vantage:
             return {i: frame.time_s for i, frame in self._frames.items()}
         if not self._view.own:
-            return {i: frame.time_s + (-delay_s if frame.sender == self.host else delay_s)
-                    for i, frame in self._frames.items()}
+            return self._estimate_moments(delay_s)
         there, moments = {}, {}
         for frame in self._view.own:
             there.setdefault(frame.identity, []).append(frame.time_s)
@@ -94,6 +93,19 @@ class EndTruth:
                 fitting = [t for t in times_s if t >= frame.time_s][:1]
             if fitting:
                 moments[i] = fitting[0]
+        return moments
+
+    def _estimate_moments(self, delay_s):
+        """The same from the wire's delay. A segment that others overtook left before them."""
+        moments, numbers = {}, []  # of each segment sent: (first number, number after its last, moment)
+        for i, frame in self._frames.items():
+            moments[i] = frame.time_s + delay_s
+            if frame.sender == self.host:
+                overtook_s = [at_s for first, _, at_s in numbers if 0 <= (first - frame.next_seq) % 2**32 < 2**31]
+                is_new = frame.length and not any(
+                    (frame.seq - first) % 2**32 < (after - first) % 2**32 for first, after, _ in numbers)
+                moments[i] = min([frame.time_s - delay_s, *(overtook_s if is_new else ())])
+                numbers.append((frame.seq, frame.next_seq, moments[i]))
         return moments
 
     def _find_changes(self):
