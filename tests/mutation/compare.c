@@ -10,6 +10,7 @@
  */
 #include "anomaly.h"
 #include "fuzz.h"
+#include "header.h"
 #include "stream.h"
 
 #include <dlfcn.h>
