@@ -41,7 +41,7 @@ void choose_iss(struct tcpfsm_end *e, uint32_t iss)
 void take_pending_syn(struct tcpfsm_end *e)
 {
     const struct tcpfsm_segment syn = {
-        .seq = e->iss_other, .flags = TCP_SYN, .mss = e->mss, .wscale = e->wscale
+        .seq = e->iss_other, .flags = TCP_SYN, .mss = e->mss, .wscale = e->wscale, .options_cut = !e->wscale_known
     };
 
     seq_begin(e, &syn);

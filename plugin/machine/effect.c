@@ -49,11 +49,8 @@ void effect_of_syn_ack(const struct arrival *a)
     if (r->state != TCP_SYN_SENT && r->state != TCP_SYN_RCVD
         && !(r->state == TCP_ESTABLISHED && !r->synchronized))
         return; /* a challenge ACK is due, or a reset */
-    if (!acks_latest_syn_of(r, seg->ack)) { /* figure 8: a reset is due, the SYN stays unanswered */
-        if (r->has_other_iss && seg->ack == r->iss_other + 1)
-            r->confirmed = false; /* unless the older number is the one that counts */
-        return;
-    }
+    if (!acks_latest_syn_of(r, seg->ack))
+        return; /* figure 8: a reset is due, the SYN stays unanswered, unless the other number is the one that counts */
     if (r->syn_pending)
         take_pending_syn(r);
     r->rcv_nxt = seq_data_end(seg);
@@ -97,13 +94,8 @@ void effect_of_rst(const struct arrival *a)
 {
     struct tcpfsm_end *r = a->rcv;
 
-    if (!is_acceptable_rst(a)) {
-        /* A challenge ACK is due; but Linux also takes what ends a selective acknowledgement that was lost
-         * here, and in FIN_WAIT_2 without an application whatever lies within the window. */
-        if (r->held_count > 0 || r->state == TCP_FIN_WAIT_2)
-            r->confirmed = false;
-        return;
-    }
+    if (!is_acceptable_rst(a))
+        return; /* a challenge ACK is due, or nothing */
     const bool back_to_listen = r->state == TCP_SYN_RCVD && r->passive;
     enter_closed(a, r, back_to_listen ? TCP_LISTEN : TCP_CLOSED, TCP_EV_RCV_RST);
 }

@@ -127,8 +127,8 @@ static void evidence_before_own_fin(const struct arrival *a)
     const bool repeats = repeats_data(s, seg) && !a->follows_at_once;
 
     if (!acks_fin_of(p, seg->ack)) {
-        if (s->state == TCP_ESTABLISHED)
-            s->confirmed = !hides_own && !repeats && !hides_fin(p, seg->ack);
+        if (s->state == TCP_ESTABLISHED) /* begun later: until its peer acknowledges, it may be in SYN_RCVD (RFC 7413) */
+            s->confirmed = !hides_own && !repeats && !hides_fin(p, seg->ack) && (!a->m->midstream || p->has_acked);
         return; /* CLOSE_WAIT stays assumed: this may have left before the peer's FIN came */
     }
     const bool first_proof = !s->covered_peer_fin;
@@ -165,12 +165,13 @@ static void evidence_after_own_fin(const struct arrival *a)
 
     if (!acks_fin_of(p, seg->ack)) {
         if (s->state == TCP_FIN_WAIT_1)
-            s->confirmed = !s->fin_acked && is_own_fin_sure(s, seg) && !hides_fin(p, seg->ack);
+            s->confirmed = false; /* the capture may lack the acknowledgement of its FIN */
         else if (s->state == TCP_FIN_WAIT_2)
             s->confirmed = knows_fin_acked && !hides_fin(p, seg->ack);
         return;
     }
     const enum tcp_state before = (enum tcp_state)s->state;
+    const bool covered_before = s->covered_peer_fin;
     seq_advance_received(s, p->fin + 1);
     if (!s->fin_uncovered) {
         s->confirmed = s->close_wait_proved && is_own_fin_sure(s, seg) && knows_both_fins(s, p);
@@ -181,13 +182,14 @@ static void evidence_after_own_fin(const struct arrival *a)
         s->confirmed = knows_fin_acked && knows_both_fins(s, p);
     } else {
         enter(a, s, TCP_CLOSING, before == TCP_FIN_WAIT_1 ? TCP_EV_RCV_FIN : TCP_EV_ACK_OF_PEERS_FIN);
-        s->confirmed = knows_both_fins(s, p);
+        s->confirmed = knows_both_fins(s, p) && !covered_before; /* later the capture may lack that acknowledgement */
     }
 }
 
 /*
- * An acknowledgement of one number more than was captured of the peer is taken to be that of its
- * FIN. Where only one direction was captured, that is so only for an end that closes itself.
+ * An acknowledgement of one number more than was captured of the peer is taken to be that of its FIN, if all that
+ * was captured had been acknowledged before: else the one number may be that of a keep-alive's octet. Where only one
+ * direction was captured, that is so only for an end that closes itself.
  */
 static void infer_unseen_fin(const struct arrival *a)
 {
@@ -196,7 +198,7 @@ static void infer_unseen_fin(const struct arrival *a)
     if (p->knows_fin)
         return;
     if (p->captured) {
-        if (a->seg->ack == p->snd_nxt + 1 && (p->state == TCP_ESTABLISHED || p->state == TCP_CLOSE_WAIT))
+        if (a->seg->ack == p->snd_nxt + 1 && s->has_acked && s->rcv_acked == p->snd_nxt && (p->state == TCP_ESTABLISHED || p->state == TCP_CLOSE_WAIT))
             infer_fin(a, p, p->snd_nxt);
         return;
     }

@@ -20,6 +20,17 @@ static bool is_connection_over(const struct tcpfsm_end *s)
     return s->state == TCP_TIME_WAIT || (s->synchronized && !is_synchronized(s->state));
 }
 
+/*
+ * The SYN opened the connection that runs, or ran: it was captured late, after segments that followed it, or after
+ * its own answer. A SYN that its sender retransmits has not been answered.
+ */
+static bool is_late_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    if (s->knows_iss)
+        return seg->seq == s->iss && (s->synchronized || (!s->captured && s->state == TCP_ESTABLISHED));
+    return s->knows_snd_nxt && s->snd_nxt == seg->seq + 1; /* initial numbers are random (RFC 6528): none is as near */
+}
+
 /* The SYN begins a new incarnation of its sender; it is no copy, retransmission or old duplicate. */
 static bool begins_incarnation(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
@@ -58,6 +69,8 @@ enum syn_kind {
 static enum syn_kind kind_of_syn(const struct tcpfsm_end *s, const struct tcpfsm_end *p,
                                  const struct tcpfsm_segment *seg)
 {
+    if (!s->syn_pending && is_late_syn(s, seg))
+        return SYN_DUPLICATE;
     if (s->syn_pending || begins_incarnation(s, seg)) {
         if (comes_amid_connection(s, p))
             return SYN_AMID_CONNECTION;
@@ -95,7 +108,8 @@ static void note_pending_syn(const struct arrival *a)
     s->iss_other = a->seg->seq;
     s->mss = a->seg->mss;
     s->wscale = a->seg->wscale;
-    s->wscale_known = s->has_other_iss = s->syn_pending = true;
+    s->wscale_known = !a->seg->options_cut || s->wscale != TCPFSM_NO_WSCALE;
+    s->has_other_iss = s->syn_pending = true;
     enter(a, s, TCP_SYN_SENT, TCP_EV_SND_SYN);
     s->confirmed = true;
 }
@@ -198,7 +212,10 @@ void evidence_of_syn_ack(const struct arrival *a)
     else if (a->m->fast_open_data && seg->ack == p->iss + 1)
         a->m->fast_open = false; /* the data were refused, RFC 7413 section 4.2 */
     enter(a, s, TCP_SYN_RCVD, event);
-    s->confirmed = true;
+    if (s->passive && event != TCP_EV_SYN_ACK_REPEATED && p->has_acked && p->rcv_acked == seg->seq + 1) /* captured after its acknowledgement */
+        enter(a, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
+    else
+        s->confirmed = true;
 }
 
 /* If the peer sent several SYNs, this acknowledgement tells which of them counts. */

@@ -43,9 +43,10 @@ static void read_option(const uint8_t *option, unsigned size, struct tcpfsm_segm
 void header_read_options(const uint8_t *header, uint32_t captured, struct tcpfsm_segment *seg)
 {
     const uint32_t length = header_length(header);
-    const uint8_t *at = header + HEADER_MIN;
     uint32_t left = (length < captured ? length : captured) - HEADER_MIN;
+    const uint8_t *at = header + HEADER_MIN;
 
+    seg->options_cut = length > captured;
     while (left > 0 && at[0] != OPTION_END) {
         uint32_t size = 1;
         if (at[0] != OPTION_NOP) {

@@ -37,9 +37,6 @@ static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const
     }
 }
 
-/* No stack repeats a segment sooner than this, nor sooner than a round trip (RFC 6298 section 2.4). */
-#define REPEATS_AFTER_US 1000
-
 /* Whether the segment comes from the sender of the one before, too soon to be a repetition of it. */
 static bool follows_at_once(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
 {
@@ -109,6 +106,53 @@ static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *
         && seq_le(seg->ack, r->snd_nxt) && seq_le(seg->seq, r->rcv_nxt) && !seq_is_dropped(r, seg);
 }
 
+/* Numbers below this the receiver, which has acknowledged them, does not accept (RFC 9293 section 3.10.7.4, first check). */
+static uint32_t least_acceptable(const struct tcpfsm_end *r, const struct tcpfsm_segment *seg)
+{
+    const bool after_fin = r->state == TCP_CLOSE_WAIT || r->state == TCP_LAST_ACK || r->state == TCP_CLOSING;
+
+    return has(seg, TCP_RST) && after_fin ? r->rcv_acked - 1 : r->rcv_acked; /* Linux takes a RST at the FIN's number */
+}
+
+/*
+ * Whether the segment may have moved its receiver, though by what was captured it did not: the capture may lack what
+ * the receiver had been sent, what it had sent, or the window it had offered. Only what changes nothing under every
+ * reading is certain.
+ */
+static bool may_have_moved(const struct arrival *a)
+{
+    const struct tcpfsm_end *s = a->snd, *r = a->rcv;
+    const struct tcpfsm_segment *seg = a->seg;
+
+    if (r->state == TCP_SYN_SENT) /* moved by what acknowledges its SYN (section 3.10.7.3), of which the capture may lack one */
+        return has(seg, TCP_ACK) && ((r->has_other_iss && seg->ack == r->iss_other + 1)
+                                     || (!has(seg, TCP_RST) && seq_gt(seg->ack, r->syn_pending ? r->iss_other : r->iss)));
+    if (r->has_acked && seq_lt(seq_end(seg), least_acceptable(r, seg)))
+        return false; /* out of the window, whatever the capture lacks */
+    if (has(seg, TCP_RST))
+        return r->state != TCP_CLOSED;
+    if (!has(seg, TCP_ACK))
+        return false;
+    switch (r->state) {
+    case TCP_SYN_RCVD:
+        return !has(seg, TCP_SYN) && (!r->knows_iss || seq_gt(seg->ack, r->iss));
+    case TCP_ESTABLISHED:
+    case TCP_FIN_WAIT_2:
+        break;
+    case TCP_FIN_WAIT_1:
+        if (acks_fin_of(r, seg->ack))
+            return true;
+        break;
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+        return acks_fin_of(r, seg->ack);
+    default:
+        return false;
+    }
+    /* The peer's FIN, or what fills the hole before it. */
+    return !has_peer_fin(r, s) && !r->covered_peer_fin && (has(seg, TCP_FIN) || (s->knows_fin && seg->len > 0));
+}
+
 /* Any segment, by all rules. */
 static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
 {
@@ -120,6 +164,8 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
     expire_time_wait(a, &m->end[0], time_wait_us);
     expire_time_wait(a, &m->end[1], time_wait_us);
     judge(a);
+    if (a->rcv->confirmed && may_have_moved(a))
+        a->rcv->confirmed = false;
     m->calm = is_calm(a->snd) && is_calm(a->rcv);
     if (out->opened)
         m->closed_by = TCP_CLOSER_NONE;

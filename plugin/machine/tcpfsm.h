@@ -67,6 +67,7 @@ struct tcpfsm_segment {
     uint8_t  wscale;    /* window scale option of a SYN, TCPFSM_NO_WSCALE: none */
     bool     has_tsval;
     bool     fast_open; /* a SYN with a Fast Open cookie (RFC 7413) */
+    bool     options_cut; /* not all options were captured: those not seen are unknown, not absent */
 };
 
 /* Octets [from, to) that an endpoint was sent ahead of order. */
@@ -93,7 +94,8 @@ struct tcpfsm_end {
         uint32_t fin_ack_from; /* fin_ack_provable: the peer's numbers from here on left with an ACK of the FIN */
         uint32_t fin_began;    /* else, fin_over_hole: where the segment with the FIN began */
     };
-    uint32_t ctl_tsval;    /* has_ctl_tsval: timestamp of its latest SYN or FIN, tells copy from repetition */
+    uint32_t ctl_tsval;    /* has_ctl_tsval: timestamp of its latest SYN or FIN, tells copy from retransmission */
+    uint32_t ctl_us;       /* knows_iss or knows_fin: when that was captured, the low half of its time_us */
     /* as a receiver */
     uint32_t rcv_nxt;      /* knows_rcv_nxt: next number expected, delivery assumed */
     uint32_t rcv_acked;    /* has_acked: highest acknowledgement it sent */

@@ -42,7 +42,7 @@ void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn)
         .iss = syn->seq, .knows_iss = true,
         .data_end = seq_data_end(syn), .knows_data_end = true,
         .snd_nxt = seq_data_end(syn), .knows_snd_nxt = true,
-        .mss = syn->mss, .wscale = syn->wscale, .wscale_known = true,
+        .mss = syn->mss, .wscale = syn->wscale, .wscale_known = !syn->options_cut || syn->wscale != TCPFSM_NO_WSCALE,
     };
 }
 
@@ -158,6 +158,7 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
         e->fin_over_hole = false;
     if (seg->flags & (TCP_SYN | TCP_FIN)) {
         e->ctl_tsval = seg->tsval;
+        e->ctl_us = (uint32_t)seg->time_us;
         e->has_ctl_tsval = seg->has_tsval;
         if (seg->flags & TCP_FIN)
             note_fin(e, seg, had_data, had_to);

@@ -60,14 +60,22 @@ static inline bool has_peer_fin(const struct tcpfsm_end *e, const struct tcpfsm_
     return peer->knows_fin && e->knows_rcv_nxt && seq_gt(e->rcv_nxt, peer->fin);
 }
 
+/* No timer retransmits a SYN, or any other segment, sooner than this (RFC 6298 section 2; RFC 8985 section 7.2). */
+#define SYN_REPEATS_AFTER_US 200000
+#define REPEATS_AFTER_US 10000
+
 /*
- * A repeated SYN or FIN with a timestamp no later than one that was captured before is a copy (a
- * bridge seen twice, a wire that doubles), or came late, and proves nothing new. A repetition by its
- * sender has a later timestamp.
+ * A SYN or FIN again, sooner than any timer retransmits it, or with a timestamp no later than one that was captured
+ * before, is a copy (a bridge seen twice, a wire that doubles), or came late, and proves nothing new. A retransmission
+ * has a later timestamp.
  */
 static inline bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
 {
-    return e->has_ctl_tsval && seg->has_tsval && seq_le(seg->tsval, e->ctl_tsval);
+    const uint32_t least_us = (seg->flags & TCP_SYN) ? SYN_REPEATS_AFTER_US : REPEATS_AFTER_US;
+
+    if (e->has_ctl_tsval && seg->has_tsval)
+        return seq_le(seg->tsval, e->ctl_tsval);
+    return e->captured && (uint32_t)seg->time_us - e->ctl_us < least_us;
 }
 
 /* The segment reaches the place where the end's FIN began, when its FIN was captured over a hole. */
