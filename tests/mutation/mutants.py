@@ -130,8 +130,7 @@ class Finder:
         last = index
         while True:
             token = self.tokens[last + direction]
-            if token.depth < depth or (token.depth == depth and (token.text in ends or token.text in "{}"
-                                                                  or token.text in CLOSE and direction > 0)):
+            if token.depth < depth or (token.depth == depth and (token.text in ends or token.text in "{}")):
                 return last
             last += direction
 

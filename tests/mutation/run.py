@@ -138,8 +138,8 @@ class Workshop:
     def difference(self, path, text, segments, seed):
         """A ladder on which the mutant shows something else, or None."""
         self.make(path, text)
-        command = [self.build / "compare", self.build / "original" / "libmachine.so", self.own_folder() / "libmachine.so",
-                   segments, seed]
+        command = [self.build / "compare", self.build / "original" / "libmachine.so",
+                   self.own_folder() / "libmachine.so", segments, seed]
         try:
             done = run(command, timeout=COMPARE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
