@@ -95,7 +95,7 @@ struct tcpfsm_end {
         uint32_t fin_began;    /* else, fin_over_hole: where the segment with the FIN began */
     };
     uint32_t ctl_tsval;    /* has_ctl_tsval: timestamp of its latest SYN or FIN, tells copy from retransmission */
-    uint32_t ctl_us;       /* knows_iss or knows_fin: when that was captured, the low half of its time_us */
+    uint32_t ctl_us;       /* has_ctl: when that was captured, the low half of its time_us */
     /* as a receiver */
     uint32_t rcv_nxt;      /* knows_rcv_nxt: next number expected, delivery assumed */
     uint32_t rcv_acked;    /* has_acked: highest acknowledgement it sent */
@@ -110,7 +110,7 @@ struct tcpfsm_end {
     bool confirmed : 1;        /* its own latest segment proves the state */
     bool captured : 1;         /* at least one segment of it was captured in this incarnation */
     bool knows_iss : 1, has_other_iss : 1, knows_data_end : 1, knows_snd_nxt : 1;
-    bool knows_fin : 1, has_ctl_tsval : 1, knows_rcv_nxt : 1, has_acked : 1;
+    bool knows_fin : 1, has_ctl : 1, has_ctl_tsval : 1, knows_rcv_nxt : 1, has_acked : 1;
     bool sent_syn_ack : 1;     /* in this incarnation */
     bool passive : 1;          /* it opened by receiving a SYN: a RST returns it to LISTEN */
     bool synchronized : 1;     /* it sent a segment that only a synchronized state sends */

@@ -159,6 +159,7 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
     if (seg->flags & (TCP_SYN | TCP_FIN)) {
         e->ctl_tsval = seg->tsval;
         e->ctl_us = (uint32_t)seg->time_us;
+        e->has_ctl = true;
         e->has_ctl_tsval = seg->has_tsval;
         if (seg->flags & TCP_FIN)
             note_fin(e, seg, had_data, had_to);

@@ -71,11 +71,13 @@ static inline bool has_peer_fin(const struct tcpfsm_end *e, const struct tcpfsm_
  */
 static inline bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
 {
-    const uint32_t least_us = (seg->flags & TCP_SYN) ? SYN_REPEATS_AFTER_US : REPEATS_AFTER_US;
+    const bool syn = (seg->flags & TCP_SYN) != 0;
+    const bool again = syn ? e->knows_iss && seg->seq == e->iss : e->knows_fin && seq_data_end(seg) == e->fin;
+    const uint32_t least_us = syn ? SYN_REPEATS_AFTER_US : REPEATS_AFTER_US;
 
     if (e->has_ctl_tsval && seg->has_tsval)
         return seq_le(seg->tsval, e->ctl_tsval);
-    return e->captured && (uint32_t)seg->time_us - e->ctl_us < least_us;
+    return e->has_ctl && again && (uint32_t)seg->time_us - e->ctl_us < least_us;
 }
 
 /* The segment reaches the place where the end's FIN began, when its FIN was captured over a hole. */
