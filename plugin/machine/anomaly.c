@@ -47,13 +47,14 @@ static uint32_t why_reset(const struct scene *s)
 {
     const uint8_t from = s->snd->previous;
 
+    if (from == TCP_CLOSED && s->snd->since_frame != 0) /* it had closed, or had reset, in this capture */
+        return s->snd->event == TCP_EV_RCV_ACK_OF_FIN || s->snd->event == TCP_EV_TIMEOUT_2MSL ? BIT(DATA_AFTER_CLOSE) : 0;
     if (!is_synchronized_state(from)) /* figures 9 and 10 */
         return BIT(HALF_OPEN);
     if (!has_form_of_refusal(s))
         return BIT(ABORT);
     /* Closed by its application both ways, it refuses what comes in. */
-    const bool closing = from == TCP_FIN_WAIT_1 || from == TCP_FIN_WAIT_2;
-    return closing && s->rcv->previous == TCP_CLOSE_WAIT ? BIT(DATA_AFTER_CLOSE) : BIT(HALF_OPEN);
+    return from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT ? BIT(HALF_OPEN) : BIT(DATA_AFTER_CLOSE);
 }
 
 static uint32_t anomaly_of_rst(const struct scene *s)
@@ -89,7 +90,7 @@ static bool is_data_after_close(const struct scene *s)
  */
 static bool is_idle_in_close_wait(const struct scene *s)
 {
-    return s->snd->state == TCP_CLOSE_WAIT && s->seg->len <= 1 && s->snd->since_frame != 0
+    return s->snd->state == TCP_CLOSE_WAIT && s->snd->confirmed && s->seg->len <= 1 && s->snd->since_frame != 0
         && log_elapsed_ns(s->snd->since_ns, s->now_ns) > s->stuck_ns;
 }
 

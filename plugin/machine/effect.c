@@ -100,10 +100,11 @@ void effect_of_rst(const struct arrival *a)
     enter_closed(a, r, back_to_listen ? TCP_LISTEN : TCP_CLOSED, TCP_EV_RCV_RST);
 }
 
+#define OUTSTANDING_MAX (UINT32_C(1) << 30) /* octets that the largest window allows, RFC 7323 section 2.3 */
+
 /*
- * Whether the receiver can have sent what is acknowledged. A first acknowledgement beyond that is
- * dropped by its receiver (RFC 9293 section 3.10.7.4, fifth check); a second one shows that the
- * capture has gaps.
+ * Whether the receiver can have sent what is acknowledged. Numbers beyond those captured of it show a gap in the
+ * capture; an acknowledgement further than any window reaches is dropped (RFC 9293 section 3.10.7.4, fifth check).
  */
 static bool believes_ack(const struct arrival *a)
 {
@@ -112,13 +113,11 @@ static bool believes_ack(const struct arrival *a)
 
     if (r->knows_snd_nxt && seq_le(ack, r->snd_nxt))
         return true;
-    if (r->captured && (!r->doubted_ack || a->follows_at_once)) { /* at once: the first, captured twice */
-        r->doubted_ack = true;
+    if (r->captured && r->knows_snd_nxt && ack - r->snd_nxt > OUTSTANDING_MAX)
         return false;
-    }
-    r->doubted_ack = false;
     r->snd_nxt = ack;
     r->knows_snd_nxt = true;
+    r->confirmed = false; /* a FIN may be among what the capture lacks */
     return true;
 }
 

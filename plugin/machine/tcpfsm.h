@@ -128,7 +128,6 @@ struct tcpfsm_end {
     bool close_wait_proved : 1;
     bool held_back : 1;        /* it has repeated something, or was offered less than a segment: may hold back a FIN */
     bool idle_at_peer_fin : 1; /* before the peer's FIN left, all that it had sent was acknowledged, nothing held back */
-    bool doubted_ack : 1;      /* the peer acknowledged, once so far, what this end never sent */
     bool by_rst : 1;           /* CLOSED by a RST it received */
     bool sent_rst : 1;         /* CLOSED by a RST it sent */
     bool fin_asks : 1;         /* the peer has sent a FIN since: a closed end answers that with a RST */
