@@ -12,7 +12,8 @@ end's next segment contradicts it, where that
           to Y. A SYN with a number that is not the connection's begins an incarnation, and explains all.
   late    acknowledges a FIN that was captured while the end stayed confirmed in a state before it.
   old     goes on in the connection that the end had before the SYN which put it into SYN_SENT.
-  alive   is sent out of CLOSED: no SYN, no RST, and not merely captured in the wrong order.
+  alive   is sent out of CLOSED: no SYN, no RST, not merely captured in the wrong order, and shown as
+          alive or so late that it was not in flight.
 
 What was not captured explains a state further on, never one further back. Prints file, frame, end and
 states. Exit status 1 if there is any contradiction.
@@ -37,6 +38,7 @@ from tshark import Failure, Tshark  # noqa: E402
 BUNDLED = HERE.parent.parent / "test-captures"
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 _REORDERED_S = 0.010   # what a capture holds in the wrong order is no further apart
+_IN_FLIGHT_S = 1.0     # longer than a segment takes that was sent before a RST
 
 # Of tcp_events.def.
 _EVIDENCE = range(13, 27)
@@ -149,9 +151,11 @@ class _End:
         if _OLD_CONNECTION in events and held == "SYN_SENT":
             return "old"
         if held == "CLOSED":
-            late = last and not _is_after(segment.next_seq, last.next_seq) and (
-                segment.time_s - last.time_s < _REORDERED_S)
-            return None if segment.flags & (SYN | RST) or late else "alive"
+            if segment.flags & (SYN | RST) or (state == "CLOSED" and not (
+                    last and segment.time_s - last.time_s > _IN_FLIGHT_S)):
+                return None
+            return None if last and segment.time_s - last.time_s < _REORDERED_S and not _is_after(
+                segment.next_seq, last.next_seq) else "alive"
         if (sure or any(event in _EVIDENCE for event in events)) and state not in REACHABLE[held]:
             return "back"
         if found is self._before and self._fin_of_peer is not None and segment.flags & ACK and not segment.flags & RST and (

@@ -48,7 +48,7 @@ class _Change:
     time_s: float
     left: str
     entered: str
-    causes: list     # indexes of the frames that may have made it
+    causes: list     # indexes of the frames that may have made it; empty: none of these need have
 
 
 class EndTruth:
@@ -110,9 +110,16 @@ class EndTruth:
 
     def _find_changes(self):
         changes, before = [], "CLOSED"
+        here = {frame.identity for frame in self._view.frames}
+        unseen_s = [frame.time_s for frame in self._view.own if frame.identity not in here]
         for change in self._view.timeline.changes:
             causes = [i for i, time_s in self.moments_s.items()
                       if change.time_s - self._slack_s <= time_s <= change.time_s + (0 if self._exact else _ROUGHLY_S)]
+            if any(change.time_s - self._slack_s <= time_s <= change.time_s for time_s in unseen_s):
+                causes = []  # what its own host captured then never came here
+            if change.state == "CLOSED" and before != "LAST_ACK" and not any(
+                    self._frames[i].sender != self.host and self._frames[i].has(judge.RST) for i in causes):
+                causes = []  # a timer, or its own abort, as of data that came after close()
             changes.append(_Change(change.time_s, before, change.state, causes))
             before = change.state
         return changes
