@@ -25,6 +25,7 @@ from lab import DELAY_S  # noqa: E402
 from wire import HOSTS  # noqa: E402
 
 _ROUGHLY_S = 0.004   # how far the estimated moment of a far end may be off
+_JUST_BEFORE_S = 1e-5
 
 
 class Wrong(NamedTuple):
@@ -63,6 +64,7 @@ class EndTruth:
         self._exact = at_vantage or bool(view.own)
         self._slack_s = view.gap_s + judge.MARGIN_S + (0 if self._exact else 2 * _ROUGHLY_S)
         self.moments_s = self._find_moments(at_vantage, delay_s)
+        view.fin_sent = self._find_fin_sent()
         self._ordered_s = sorted(self.moments_s.values())
         self._changes = self._find_changes()
         self._told = {}
@@ -104,9 +106,21 @@ class EndTruth:
                 overtook_s = [at_s for first, _, at_s in numbers if 0 <= (first - frame.next_seq) % 2**32 < 2**31]
                 is_new = frame.length and not any(
                     (frame.seq - first) % 2**32 < (after - first) % 2**32 for first, after, _ in numbers)
-                moments[i] = min([frame.time_s - delay_s, *(overtook_s if is_new else ())])
+                moments[i] = min([frame.time_s - delay_s, *(at_s - _JUST_BEFORE_S for at_s in overtook_s if is_new)])
                 numbers.append((frame.seq, frame.next_seq, moments[i]))
         return moments
+
+    def _find_fin_sent(self):
+        """The numbers of the frames at which the host's FIN had left it. (A judge.View goes by the order
+        of the capture, in which a FIN may have overtaken data.)"""
+        moments_s = {flag: [self.moments_s[i] for i, frame in self._frames.items() if i in self.moments_s
+                            and frame.sender == self.host and frame.has(flag)] for flag in (judge.FIN, judge.SYN)}
+        sent = set()
+        for i, at_s in self.moments_s.items():
+            fins, syns = ([s for s in moments_s[flag] if s <= at_s] for flag in (judge.FIN, judge.SYN))
+            if fins and max(fins) > max(syns, default=0.0):
+                sent.add(self._frames[i].number)
+        return sent
 
     def _find_changes(self):
         changes, before = [], "CLOSED"
