@@ -15,6 +15,7 @@
 #include <epan/proto.h>
 #include <epan/stat_tap_ui.h>
 #include <epan/tap.h>
+#include <wiretap/wtap.h>
 
 #define WS_AT_LEAST(major, minor) \
     (WIRESHARK_VERSION_MAJOR > (major) || (WIRESHARK_VERSION_MAJOR == (major) && WIRESHARK_VERSION_MINOR >= (minor)))
@@ -131,7 +132,8 @@ static inline unsigned ws_kept_apart_by(const packet_info *pinfo, bool swapped, 
 {
 #if WS_AT_LEAST(4, 4)
     const int by = prefs.conversation_deinterlacing_key;
-    const address *first = swapped ? &pinfo->dl_dst : &pinfo->dl_src, *other = swapped ? &pinfo->dl_src : &pinfo->dl_dst;
+    const address *first = swapped ? &pinfo->dl_dst : &pinfo->dl_src;
+    const address *other = swapped ? &pinfo->dl_src : &pinfo->dl_dst;
 
     memset(to, 0, WS_APART_WORDS * sizeof *to);
     if ((by & CONV_DEINT_KEY_INTERFACE) && (pinfo->rec->presence_flags & WTAP_HAS_INTERFACE_ID))

@@ -8,7 +8,8 @@
 /* Its FIN left before it had the peer's. (In an earlier state, what is known of a FIN is of an older incarnation.) */
 static bool closed_first(const struct tcpfsm_end *e)
 {
-    return e->knows_fin && !e->fin_inferred && e->fin_uncovered && (e->state == TCP_CLOSED || e->state >= TCP_FIN_WAIT_1);
+    return e->knows_fin && !e->fin_inferred && e->fin_uncovered
+        && (e->state == TCP_CLOSED || e->state >= TCP_FIN_WAIT_1);
 }
 
 /* The end was reset by its peer, or said so itself. */

@@ -1,6 +1,5 @@
 /* evidence.c
  * What an endpoint sends proves the state it was in; where that contradicts what was assumed of
- * What an endpoint sends proves the state it was in; where that contradicts what was assumed of
  * it, the proof wins. A state is confirmed in the files evidence*.c, or nowhere.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

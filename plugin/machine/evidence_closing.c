@@ -128,7 +128,8 @@ static void evidence_before_own_fin(const struct arrival *a)
 
     if (!acks_fin_of(p, seg->ack)) {
         if (s->state == TCP_ESTABLISHED) /* begun later: until its peer acknowledges, it may be in SYN_RCVD (RFC 7413) */
-            s->confirmed = !hides_own && !repeats && !hides_fin(p, seg->ack) && (!a->m->midstream || p->has_acked);
+            s->confirmed = !hides_own && !repeats && !hides_fin(p, seg->ack)
+                && (!a->m->midstream || p->has_acked);
         return; /* CLOSE_WAIT stays assumed: this may have left before the peer's FIN came */
     }
     const bool first_proof = !s->covered_peer_fin;
@@ -198,7 +199,8 @@ static void infer_unseen_fin(const struct arrival *a)
     if (p->knows_fin)
         return;
     if (p->captured) {
-        if (a->seg->ack == p->snd_nxt + 1 && s->has_acked && s->rcv_acked == p->snd_nxt && (p->state == TCP_ESTABLISHED || p->state == TCP_CLOSE_WAIT))
+        if (a->seg->ack == p->snd_nxt + 1 && s->has_acked && s->rcv_acked == p->snd_nxt
+            && (p->state == TCP_ESTABLISHED || p->state == TCP_CLOSE_WAIT))
             infer_fin(a, p, p->snd_nxt);
         return;
     }

@@ -212,7 +212,8 @@ void evidence_of_syn_ack(const struct arrival *a)
     else if (a->m->fast_open_data && seg->ack == p->iss + 1)
         a->m->fast_open = false; /* the data were refused, RFC 7413 section 4.2 */
     enter(a, s, TCP_SYN_RCVD, event);
-    if (s->passive && event != TCP_EV_SYN_ACK_REPEATED && p->has_acked && p->rcv_acked == seg->seq + 1) /* captured after its acknowledgement */
+    /* Captured after its acknowledgement it shows an earlier moment. */
+    if (s->passive && event != TCP_EV_SYN_ACK_REPEATED && p->has_acked && p->rcv_acked == seg->seq + 1)
         enter(a, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
     else
         s->confirmed = true;

@@ -106,7 +106,7 @@ static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *
         && seq_le(seg->ack, r->snd_nxt) && seq_le(seg->seq, r->rcv_nxt) && !seq_is_dropped(r, seg);
 }
 
-/* Numbers below this the receiver, which has acknowledged them, does not accept (RFC 9293 section 3.10.7.4, first check). */
+/* The receiver accepts no number below this: it has acknowledged them (RFC 9293 section 3.10.7.4, first check). */
 static uint32_t least_acceptable(const struct tcpfsm_end *r, const struct tcpfsm_segment *seg)
 {
     const bool after_fin = r->state == TCP_CLOSE_WAIT || r->state == TCP_LAST_ACK || r->state == TCP_CLOSING;
@@ -124,9 +124,11 @@ static bool may_have_moved(const struct arrival *a)
     const struct tcpfsm_end *s = a->snd, *r = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
 
-    if (r->state == TCP_SYN_SENT) /* moved by what acknowledges its SYN (section 3.10.7.3), of which the capture may lack one */
-        return has(seg, TCP_ACK) && ((r->has_other_iss && seg->ack == r->iss_other + 1)
-                                     || (!has(seg, TCP_RST) && seq_gt(seg->ack, r->syn_pending ? r->iss_other : r->iss)));
+    if (r->state == TCP_SYN_SENT) { /* moved by what acknowledges its SYN: section 3.10.7.3 */
+        const bool acks_other = r->has_other_iss && seg->ack == r->iss_other + 1;
+        const bool acks_more = seq_gt(seg->ack, r->syn_pending ? r->iss_other : r->iss);
+        return has(seg, TCP_ACK) && (acks_other || (acks_more && !has(seg, TCP_RST)));
+    }
     if (r->has_acked && seq_lt(seq_end(seg), least_acceptable(r, seg)))
         return false; /* out of the window, whatever the capture lacks */
     if (has(seg, TCP_RST))
