@@ -139,10 +139,10 @@ static inline bool is_end_wanted(const struct annotated *a, const struct end_fie
         | is_referenced(&f->since) | is_referenced(&f->duration) | is_referenced(&f->confirmed);
 }
 
-/* Of fields that the tree hides, only those that something refers to are made, if that can be known. */
+/* A visible tree has them all: tshark 4.0 makes one for -T fields, and does not tell which fields that names. */
 static inline bool is_role_wanted(const struct annotated *a, const struct role_fields *f)
 {
-    return (!WS_OUTPUT_REFERENCES_FIELDS && a->words) || is_referenced(&f->state) | is_referenced(&f->str);
+    return a->words || is_referenced(&f->state) | is_referenced(&f->str);
 }
 
 static proto_item *add_wanted(proto_tree *tree, const struct annotated *a, const hf_register_info *field,
@@ -326,10 +326,10 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
         add_end(tree, a, &f->local, "Local", ett_end[0], local);
     if (is_end_wanted(a, &f->remote))
         add_end(tree, a, &f->remote, "Remote", ett_end[1], !local);
-    if (a->words || is_role_wanted(a, &f->client) || is_role_wanted(a, &f->server)) {
+    if (is_role_wanted(a, &f->client))
         add_role(tree, a, &f->client, shown->end[shown->client].state);
+    if (is_role_wanted(a, &f->server))
         add_role(tree, a, &f->server, shown->end[!shown->client].state);
-    }
     if (is_role_wanted(a, &f->src))
         add_role(tree, a, &f->src, shown->end[src].state);
     if (is_role_wanted(a, &f->dst))
