@@ -21,13 +21,13 @@ static bool is_connection_over(const struct tcpfsm_end *s)
 }
 
 /*
- * The SYN opened the connection that runs, or ran: it was captured late, after segments that followed it, or after
- * its own answer. A SYN that its sender retransmits has not been answered.
+ * The SYN opened the connection that runs: it was captured late, after segments that followed it, or after its own
+ * answer. A SYN that its sender retransmits has not been answered.
  */
 static bool is_late_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
     if (s->knows_iss)
-        return seg->seq == s->iss && (s->synchronized || (!s->captured && s->state == TCP_ESTABLISHED));
+        return seg->seq == s->iss && !s->captured && s->state == TCP_ESTABLISHED;
     return s->knows_snd_nxt && s->snd_nxt == seg->seq + 1; /* initial numbers are random (RFC 6528): none is as near */
 }
 
