@@ -91,23 +91,28 @@ class Views(unittest.TestCase):
         return Views.tshark.run(["-q", "-z", *arguments], capture).stdout
 
     @staticmethod
+    def _prints_apart():
+        """Whether what several views and -T pdml print can be told apart: newer series lay it out otherwise."""
+        return Views.tshark.series == "4.0"
+
+    @staticmethod
     @functools.cache
     def _at_once(capture):
         """All views of a capture and its fields, of one run: (by name of the view, what it printed; the layers).
 
         The fields take the client as the local end.
         """
-        asked = [word for what in PRINTED for word in ("-z", what)]
+        asked = [word for what in PRINTED for word in ("-z", what)] if Views._prints_apart() else []
         printed = Views.tshark.run(["-T", "pdml", "-o", "tcpstate.local_endpoint:client", *asked], capture).stdout
         pdml, end, printed = printed.partition("</pdml>\n")
         views = {what: "".join(re.findall(pattern, printed, re.DOTALL)) for what, pattern in PRINTED.items()}
         left = functools.reduce(lambda text, view: text.replace(view, "", 1), views.values(), printed)
-        assert all(views.values()) and not left.strip(), f"{capture.name}: these are not the views:\n{printed}"
+        assert not asked or (all(views.values()) and not left.strip()), f"{capture.name}: these are not the views:\n{printed}"
         return views, [layer for layer in run.layers_in(pdml + end) if layer.shown]
 
     def view(self, capture, what, arguments=()):
         """What -z prints."""
-        if capture in ALL and what in PRINTED and not arguments:
+        if self._prints_apart() and capture in ALL and what in PRINTED and not arguments:
             return self._at_once(capture)[0][what]
         return self._view(capture, what, *arguments)
 
