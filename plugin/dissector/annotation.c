@@ -114,7 +114,7 @@ struct annotated {
 };
 
 /*
- * Only what somebody refers to is added: in a tree that nobody reads, most often a single field. Asked for the
+ * Only what is referenced is added: in a tree that is not visible, most often a single field. Asked for the
  * fields of every segment: in line, and of a group at once, without a branch for each. Returns 0 or 1.
  */
 static inline unsigned is_referenced(const hf_register_info *field)
@@ -161,7 +161,7 @@ static proto_item *add_wanted(proto_tree *tree, const struct annotated *a, const
     return item;
 }
 
-/* Adds a number, a state by number or by name, an event or a flag. Returns NULL where nobody looks. */
+/* Adds a number, a state by number or by name, an event or a flag. Returns NULL if it is not referenced. */
 static inline proto_item *add(proto_tree *tree, const struct annotated *a, const hf_register_info *field,
                               uint32_t value)
 {

@@ -12,7 +12,7 @@
 void expert_items_register(int proto);
 
 /*
- * Whether somebody looks for them: a list of expert information, or a filter or output that refers to one. A tree
+ * Whether they are referenced: by a list of expert information, or a filter or output that refers to one. A tree
  * that is read whole need not be asked for: it has our subtree, and them with it.
  */
 bool expert_items_are_referenced(const proto_tree *tree);

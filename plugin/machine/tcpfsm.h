@@ -3,7 +3,7 @@
  *
  * A segment goes in, the transitions of both endpoints come out. The machine is pure: it
  * allocates nothing, reads no clock and knows nothing of Wireshark. What a state means, and
- * which are proved, is written in README.md ("What is proved, what is assumed").
+ * which are proved, is written in ../README.md.
  *
  * The observer's assumptions:
  *  - segments are given in the order of the capture, each once per time it was captured;

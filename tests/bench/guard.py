@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """No change may make a packet dearer unnoticed: the hook's instructions per packet against a record.
 
-Counted by callgrind on short connections, which wait where nobody looks; on longer ones, which become runs there;
-and, where somebody looks, on long ones, most of whose segments come in order. Held against the record with a margin
+Counted by callgrind on short connections, on longer ones, and, with a field referenced, on short ones and on long
+transfers, most of whose segments come in order. Held against the record with a margin
 of MARGIN of what the same packet costs without the plugin. Fails above it; and as far below, so that what was gained
 is not lost again: write the record anew then.
 
