@@ -15,7 +15,8 @@ void enter(const struct arrival *a, struct tcpfsm_end *e, enum tcp_state state, 
         change->count--;
     change->state[change->count] = (uint8_t)state;
     change->event[change->count++] = (uint8_t)event;
-    if (state == TCP_CLOSING || state == TCP_TIME_WAIT || event == TCP_EV_RCV_RST || event == TCP_EV_SND_RST)
+    if (state == TCP_CLOSE_WAIT || state == TCP_CLOSING || state == TCP_TIME_WAIT || event == TCP_EV_RCV_RST
+        || event == TCP_EV_SND_RST)
         e->since_us = a->seg->time_us;
     e->state = (uint8_t)state;
     e->confirmed = false;
@@ -75,6 +76,7 @@ void count_early_fin(const struct arrival *a, struct tcpfsm_end *e)
         return;
     if (e->state == TCP_ESTABLISHED || e->state == TCP_SYN_RCVD) {
         e->fin_uncovered = true;
+        e->fin_lost |= e->covered_peer_fin; /* with this FIN, or later: a guess */
         enter(a, e, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
     } else if (e->state == TCP_CLOSE_WAIT) {
         enter(a, e, TCP_LAST_ACK, TCP_EV_SND_FIN);

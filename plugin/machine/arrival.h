@@ -66,7 +66,7 @@ void evidence_of_closing(const struct arrival *a);
 
 /* What sending the segment proves of its sender. */
 void evidence_of_rst(const struct arrival *a);
-void evidence_of_syn(const struct arrival *a);
+bool evidence_of_syn(const struct arrival *a); /* false: a copy, nothing new to its receiver either */
 void evidence_of_syn_ack(const struct arrival *a);
 void evidence_of_ack(const struct arrival *a); /* ACK, data or FIN */
 

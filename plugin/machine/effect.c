@@ -5,7 +5,18 @@
  */
 #include "arrival.h"
 
-/* SYN (RFC 9293 section 3.10.7.2 to 3.10.7.4, fourth check; RFC 6191 for TIME_WAIT). */
+/*
+ * TIME_WAIT takes a SYN whose time stamp is later than the last of the old connection, drops one with an earlier, and
+ * without time stamps goes by the number (RFC 6191 section 2, RFC 7323 section 5).
+ */
+static bool is_taken_in_time_wait(const struct tcpfsm_end *r, const struct tcpfsm_segment *syn)
+{
+    if (r->has_rcv_tsval && syn->has_tsval && syn->tsval != r->rcv_tsval)
+        return seq_gt(syn->tsval, r->rcv_tsval);
+    return seq_gt(syn->seq, r->rcv_nxt - 1);
+}
+
+/* SYN (RFC 9293 section 3.10.7.2 to 3.10.7.4, fourth check). */
 void effect_of_syn(const struct arrival *a)
 {
     struct tcpfsm_end *r = a->rcv;
@@ -13,8 +24,8 @@ void effect_of_syn(const struct arrival *a)
 
     switch (r->state) {
     case TCP_TIME_WAIT:
-        if (!seq_gt(seg->seq, r->rcv_nxt - 1))
-            return; /* not newer than the old connection: acknowledged and dropped */
+        if (!is_taken_in_time_wait(r, seg))
+            return; /* acknowledged and dropped */
         r->live = TCP_TIME_WAIT;
         /* fall through */
     case TCP_CLOSED:
@@ -84,6 +95,9 @@ static bool is_acceptable_rst(const struct arrival *a)
     }
     if (!r->knows_rcv_nxt || seq == r->rcv_nxt || (r->has_acked && seq == r->rcv_acked))
         return true;
+    /* The capture lacks segments: what the sender had sent before, or the windows that let it. */
+    if ((a->snd->knows_snd_nxt && seq == a->snd->snd_nxt) || (seq_beyond_window(r, seq) && !is_beyond_any_window(a->snd, seq)))
+        return true;
     /* As Linux does: it ends what was acknowledged selectively, data or a FIN. */
     if (r->peer_fin_arrived && a->snd->knows_fin && !has_peer_fin(r, a->snd))
         return seq == a->snd->fin + 1;
@@ -100,8 +114,6 @@ void effect_of_rst(const struct arrival *a)
     enter_closed(a, r, back_to_listen ? TCP_LISTEN : TCP_CLOSED, TCP_EV_RCV_RST);
 }
 
-#define OUTSTANDING_MAX (UINT32_C(1) << 30) /* octets that the largest window allows, RFC 7323 section 2.3 */
-
 /*
  * Whether the receiver can have sent what is acknowledged. Numbers beyond those captured of it show a gap in the
  * capture; an acknowledgement further than any window reaches is dropped (RFC 9293 section 3.10.7.4, fifth check).
@@ -113,7 +125,7 @@ static bool believes_ack(const struct arrival *a)
 
     if (r->knows_snd_nxt && seq_le(ack, r->snd_nxt))
         return true;
-    if (r->captured && r->knows_snd_nxt && ack - r->snd_nxt > OUTSTANDING_MAX)
+    if (r->captured && is_beyond_any_window(r, ack))
         return false;
     r->snd_nxt = ack;
     r->knows_snd_nxt = true;
@@ -180,7 +192,7 @@ void effect_of_ack(const struct arrival *a)
         } else {
             choose_iss(r, seg->ack - 1);
         }
-        if (!acks_syn_of(r, seg->ack))
+        if (!r->knows_iss || seq_le(seg->ack, r->iss))
             return; /* a reset is due */
         break;
     default:

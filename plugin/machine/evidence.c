@@ -6,10 +6,16 @@
  */
 #include "arrival.h"
 
-/* The segment holds a number, or is a retransmitted FIN, that was never captured of its sender before. */
+/* The segment holds a number that was never captured of its sender before. */
 static bool is_new(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
-    return !s->knows_snd_nxt || seq_gt(seq_end(seg), s->snd_nxt) || (has(seg, TCP_FIN) && !is_copy(s, seg));
+    return !s->knows_snd_nxt || seq_gt(seq_end(seg), s->snd_nxt);
+}
+
+/* The segment repeats what was captured before, later than a copy would come. */
+static bool is_repetition(const struct arrival *a)
+{
+    return !a->follows_at_once && !(has(a->seg, TCP_FIN) && is_copy(a->snd, a->seg));
 }
 
 /* Why an end that was taken to have closed is seen to live. */
@@ -31,8 +37,9 @@ static bool is_reset(const struct tcpfsm_end *e)
 }
 
 /*
- * A segment of an end that was taken to have closed shows that it lives. Not so one that may have left before:
- * within a round trip of a RST it was in flight; what holds and acknowledges nothing new may be a copy.
+ * A segment of an end that was taken to have closed shows that it lives. Not so what it may have sent before: within a
+ * round trip of a RST all was in flight; if the sender of the RST is silent since, any new data may have been, however
+ * late they are captured. A live end repeats by a timer, and answers a RST that it does not accept, or a FIN.
  */
 static bool shows_life(const struct arrival *a)
 {
@@ -42,10 +49,12 @@ static bool shows_life(const struct arrival *a)
     if (is_reset(s) && seg->time_us - s->since_us < (int64_t)a->m->rtt_us)
         return false;
     if (is_new(s, seg))
+        return !s->by_rst || !a->rcv->sent_rst;
+    if (has(seg, TCP_FIN) && is_repetition(a))
         return true;
-    /* By its latest acknowledgement again a live end answers a RST that it does not accept, or a FIN. */
-    const bool answers = s->by_rst || (s->sent_rst && s->fin_asks);
-    return s->has_acked && seq_ge(seg->ack, s->rcv_acked) && (answers || seg->ack != s->rcv_acked);
+    if (!s->has_acked || seq_lt(seg->ack, s->rcv_acked))
+        return false;
+    return seg->ack != s->rcv_acked || (s->by_rst && is_repetition(a)) || (s->sent_rst && s->fin_asks);
 }
 
 /* The end is again in its last live state. */

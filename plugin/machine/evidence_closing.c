@@ -96,6 +96,27 @@ static bool crosses_peer_fin(const struct arrival *a)
     return dated && a->seg->time_us - s->since_us < (int64_t)a->m->rtt_us;
 }
 
+/*
+ * The peer's FIN was captured, but lost on its way: what left before that came is here after a round trip and the least
+ * time to a retransmission, and this one, later, does not acknowledge it.
+ */
+static bool lacks_peer_fin(const struct arrival *a)
+{
+    const struct tcpfsm_end *s = a->snd;
+
+    return s->state == TCP_CLOSE_WAIT && a->rcv->knows_fin && !s->covered_peer_fin && a->m->rtt_us > 0
+        && a->seg->time_us - s->since_us >= (int64_t)a->m->rtt_us + SYN_REPEATS_AFTER_US;
+}
+
+/* The peer's FIN is to come once more. */
+static void await_peer_fin(const struct arrival *a)
+{
+    struct tcpfsm_end *s = a->snd;
+
+    s->rcv_nxt = a->rcv->fin;
+    s->peer_fin_arrived = false;
+}
+
 /* A FIN that does not acknowledge a FIN of the peer: FIN_WAIT_1, whatever was assumed. */
 static void evidence_of_fin_before_peers(const struct arrival *a, bool first)
 {
@@ -112,8 +133,7 @@ static void evidence_of_fin_before_peers(const struct arrival *a, bool first)
     if (crossed && first) { /* the peer's FIN was on its way: figure 13 */
         take_peer_fin(a, s, p);
     } else if (crossed) { /* a retransmission without it: the peer's FIN was lost */
-        s->rcv_nxt = p->fin;
-        s->peer_fin_arrived = false;
+        await_peer_fin(a);
     }
 }
 
@@ -127,9 +147,16 @@ static void evidence_before_own_fin(const struct arrival *a)
     const bool repeats = repeats_data(s, seg) && !a->follows_at_once;
 
     if (!acks_fin_of(p, seg->ack)) {
-        if (s->state == TCP_ESTABLISHED) /* begun later: until its peer acknowledges, it may be in SYN_RCVD (RFC 7413) */
-            s->confirmed = !hides_own && !repeats && !hides_fin(p, seg->ack)
-                && (!a->m->midstream || p->has_acked);
+        if (lacks_peer_fin(a)) {
+            await_peer_fin(a);
+            enter(a, s, TCP_ESTABLISHED, TCP_EV_FIN_NOT_COVERED);
+        } else if (s->state == TCP_ESTABLISHED) {
+            /* A FIN that the capture has, and the end had not, may have come again since. */
+            const bool lost_peer_fin = p->knows_fin && !s->peer_fin_arrived;
+            /* Begun later: until its peer acknowledges, it may be in SYN_RCVD (RFC 7413). */
+            const bool may_be_syn_rcvd = a->m->midstream && !p->has_acked;
+            s->confirmed = !hides_own && !repeats && !hides_fin(p, seg->ack) && !lost_peer_fin && !may_be_syn_rcvd;
+        }
         return; /* CLOSE_WAIT stays assumed: this may have left before the peer's FIN came */
     }
     const bool first_proof = !s->covered_peer_fin;

@@ -5,15 +5,6 @@
  */
 #include "arrival.h"
 
-/*
- * While a SYN is unanswered, another with a lower number is an old duplicate (RFC 9293 figure 8): initial
- * sequence numbers rise with time (section 3.4.1). The end knows its own number.
- */
-static bool is_older_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
-{
-    return s->state == TCP_SYN_SENT && seq_lt(seg->seq, s->iss);
-}
-
 /* The end's connection is over: whatever SYN it sends opens another one. */
 static bool is_connection_over(const struct tcpfsm_end *s)
 {
@@ -31,6 +22,16 @@ static bool is_late_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment 
     return s->knows_snd_nxt && s->snd_nxt == seg->seq + 1; /* initial numbers are random (RFC 6528): none is as near */
 }
 
+/*
+ * While a SYN is unanswered, another number so soon is no new attempt but an old duplicate (RFC 9293 figure 8): in the
+ * life of one clock, initial sequence numbers rise with time (section 3.4.1). The end knows its own number.
+ */
+static bool is_older_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    return s->state == TCP_SYN_SENT && seq_lt(seg->seq, s->iss) && s->has_ctl
+        && (uint32_t)seg->time_us - s->ctl_us < SYN_REPEATS_AFTER_US;
+}
+
 /* The SYN begins a new incarnation of its sender; it is no copy, retransmission or old duplicate. */
 static bool begins_incarnation(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
@@ -38,6 +39,7 @@ static bool begins_incarnation(const struct tcpfsm_end *s, const struct tcpfsm_s
         return true;
     if (seg->seq == s->iss)
         return is_connection_over(s) && !is_copy(s, seg);
+    /* Numbers are random (RFC 6528): until one is answered, the later SYN is the attempt. */
     return is_connection_over(s) || (!(s->has_other_iss && seg->seq == s->iss_other) && !is_older_syn(s, seg));
 }
 
@@ -60,8 +62,8 @@ static bool comes_amid_connection(const struct tcpfsm_end *s, const struct tcpfs
 enum syn_kind {
     SYN_DUPLICATE,       /* answered since, or captured twice: proves nothing */
     SYN_RETRANSMISSION,  /* its sender has had no answer: the SYN,ACK was lost */
-    SYN_OLDER,           /* an old duplicate, captured while a newer SYN is unanswered (figure 8) */
     SYN_AMID_CONNECTION, /* in a connection that the peer holds open (figure 9) */
+    SYN_OLDER,           /* an old duplicate, captured just after a newer SYN (figure 8) */
     SYN_CROSSING,        /* the peer's SYN was on its way: simultaneous open (figure 7) */
     SYN_FIRST            /* opens a new incarnation */
 };
@@ -114,11 +116,16 @@ static void note_pending_syn(const struct arrival *a)
     s->confirmed = true;
 }
 
-/* The connection that the end was in before a SYN lives on. */
+/* The connection that the end was in before a SYN lives on. If the capture lacks it, nothing is known of it. */
 static void return_to_old_connection(const struct arrival *a)
 {
-    enter(a, a->snd, (enum tcp_state)a->snd->live, TCP_EV_OLD_CONNECTION);
-    a->snd->live = TCP_CLOSED;
+    struct tcpfsm_end *s = a->snd;
+    const bool knows_old = is_synchronized((enum tcp_state)s->live);
+
+    enter(a, s, knows_old ? (enum tcp_state)s->live : TCP_ESTABLISHED, TCP_EV_OLD_CONNECTION);
+    if (!knows_old)
+        s->knows_rcv_nxt = false;
+    s->live = TCP_CLOSED;
 }
 
 void decide_pending_syn(const struct arrival *a)
@@ -134,7 +141,7 @@ void decide_pending_syn(const struct arrival *a)
 }
 
 /* SYN: SYN_SENT (RFC 9293 section 3.9.1.1), and SYN_RCVD if the peer's SYN arrives (section 3.10.7.3). */
-void evidence_of_syn(const struct arrival *a)
+bool evidence_of_syn(const struct arrival *a)
 {
     struct tcpfsm_end *s = a->snd;
     const struct tcpfsm_end *p = a->rcv;
@@ -143,10 +150,10 @@ void evidence_of_syn(const struct arrival *a)
 
     switch (kind) {
     case SYN_DUPLICATE:
-        return;
+        return false;
     case SYN_AMID_CONNECTION:
         note_pending_syn(a);
-        return;
+        return true;
     case SYN_RETRANSMISSION:
         break;
     case SYN_OLDER:
@@ -170,6 +177,7 @@ void evidence_of_syn(const struct arrival *a)
         s->knows_rcv_nxt = true;
         enter(a, s, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
     }
+    return true;
 }
 
 /* The capture lacks the SYN that this SYN,ACK acknowledges. */
@@ -241,8 +249,8 @@ static void note_round_trip(const struct arrival *a)
 bool keeps_old_connection(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd;
-    return s->state == TCP_SYN_RCVD && !s->sent_syn_ack && is_synchronized((enum tcp_state)s->live)
-        && !acks_latest_syn_of(a->rcv, a->seg->ack);
+    return s->state == TCP_SYN_RCVD && !s->sent_syn_ack && (is_synchronized((enum tcp_state)s->live) || !s->captured)
+        && a->rcv->state == TCP_SYN_SENT && !acks_latest_syn_of(a->rcv, a->seg->ack);
 }
 
 static bool is_fast_open_server(const struct arrival *a)

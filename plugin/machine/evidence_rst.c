@@ -42,8 +42,8 @@ void evidence_of_rst(const struct arrival *a)
         stays = s->sent_syn_ack && is_refusal(a) && !acks_syn_of(s, p->last_ack);
         break;
     default:
-        if (seq_beyond_window(p, a->seg->seq))
-            return; /* no stack resets with such a number: a stray, or forged */
+        if (is_beyond_any_window(s, a->seg->seq))
+            return; /* no stack resets its own connection with such a number */
         stays = false;
         break;
     }

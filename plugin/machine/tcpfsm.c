@@ -52,6 +52,7 @@ static bool follows_at_once(struct tcpfsm *m, unsigned sender, const struct tcpf
 static void judge(const struct arrival *a)
 {
     const bool syn = has(a->seg, TCP_SYN), ack = has(a->seg, TCP_ACK);
+    bool copy = false;
 
     if (has(a->seg, TCP_RST)) {
         evidence_of_rst(a);
@@ -66,7 +67,7 @@ static void judge(const struct arrival *a)
     else if (ack)
         evidence_of_syn_ack(a);
     else
-        evidence_of_syn(a);
+        copy = !evidence_of_syn(a);
 
     if (!(syn && a->snd->syn_pending)) /* else its numbers are not those of the connection */
         seq_note_sent(a->snd, a->rcv, a->seg, a->follows_at_once);
@@ -75,7 +76,7 @@ static void judge(const struct arrival *a)
         effect_of_ack(a);
     else if (ack)
         effect_of_syn_ack(a);
-    else
+    else if (!copy)
         effect_of_syn(a);
 }
 

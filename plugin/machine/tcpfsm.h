@@ -83,7 +83,7 @@ struct tcpfsm_range {
  * what it has been sent. Each number is valid only where the flag beside it is set.
  */
 struct tcpfsm_end {
-    int64_t  since_us;     /* in CLOSING, TIME_WAIT: when that began; CLOSED by a RST: when that was captured */
+    int64_t  since_us;     /* when the peer's FIN or a RST brought it where it is, or the 2 MSL of TIME_WAIT began */
     /* as a sender */
     uint32_t iss;          /* knows_iss: initial sequence number */
     uint32_t iss_other;    /* has_other_iss: that of another SYN, not yet acknowledged either */
@@ -100,6 +100,7 @@ struct tcpfsm_end {
     uint32_t rcv_nxt;      /* knows_rcv_nxt: next number expected, delivery assumed */
     uint32_t rcv_acked;    /* has_acked: highest acknowledgement it sent */
     uint32_t last_ack;     /* has_acked: latest acknowledgement it sent */
+    uint32_t rcv_tsval;    /* has_rcv_tsval: time stamp of the peer's FIN (TS.Recent of RFC 7323 section 4.3, or less) */
     uint32_t rcv_edge;     /* has_acked: right edge of the widest window it offered */
     struct tcpfsm_range held[TCPFSM_HELD_MAX];
     uint16_t mss;          /* option of its SYN, 0: unknown */
@@ -111,6 +112,7 @@ struct tcpfsm_end {
     bool captured : 1;         /* at least one segment of it was captured in this incarnation */
     bool knows_iss : 1, has_other_iss : 1, knows_data_end : 1, knows_snd_nxt : 1;
     bool knows_fin : 1, has_ctl : 1, has_ctl_tsval : 1, knows_rcv_nxt : 1, has_acked : 1;
+    bool has_rcv_tsval : 1;
     bool sent_syn_ack : 1;     /* in this incarnation */
     bool passive : 1;          /* it opened by receiving a SYN: a RST returns it to LISTEN */
     bool synchronized : 1;     /* it sent a segment that only a synchronized state sends */

@@ -161,8 +161,11 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
         e->ctl_us = (uint32_t)seg->time_us;
         e->has_ctl = true;
         e->has_ctl_tsval = seg->has_tsval;
-        if (seg->flags & TCP_FIN)
+        if (seg->flags & TCP_FIN) {
             note_fin(e, seg, had_data, had_to);
+            peer->rcv_tsval = seg->tsval;
+            peer->has_rcv_tsval = seg->has_tsval;
+        }
     }
     e->snd_nxt = e->knows_snd_nxt ? seq_max(e->snd_nxt, end) : end;
     e->knows_snd_nxt = true;

@@ -26,6 +26,17 @@ static inline uint32_t seq_end(const struct tcpfsm_segment *seg)
     return seq_data_end(seg) + ((seg->flags & TCP_FIN) ? 1 : 0);
 }
 
+#define OUTSTANDING_MAX (UINT32_C(1) << 30) /* octets that the largest window allows, RFC 7323 section 2.3 */
+
+/*
+ * The number lies further beyond what the end is known to have sent than any window reaches. One nearer shows that the
+ * capture lacks octets; this one is not of the connection.
+ */
+static inline bool is_beyond_any_window(const struct tcpfsm_end *e, uint32_t number)
+{
+    return e->knows_snd_nxt && seq_gt(number, e->snd_nxt) && number - e->snd_nxt > OUTSTANDING_MAX;
+}
+
 /*
  * A FIN may hide below `number`: the capture lacks octets there, and no later data shows that they were data. Or it
  * is not known which of several was its own.
@@ -66,8 +77,8 @@ static inline bool has_peer_fin(const struct tcpfsm_end *e, const struct tcpfsm_
 
 /*
  * A SYN or FIN again, sooner than any timer retransmits it, or with a timestamp no later than one that was captured
- * before, is a copy (a bridge seen twice, a wire that doubles), or came late, and proves nothing new. A retransmission
- * has a later timestamp.
+ * before, is a copy (a bridge seen twice, a wire that doubles), or came late, and proves nothing new. So is one whose
+ * time of capture lies before. A retransmission has a later timestamp.
  */
 static inline bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
 {
@@ -77,7 +88,7 @@ static inline bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segme
 
     if (e->has_ctl_tsval && seg->has_tsval)
         return seq_le(seg->tsval, e->ctl_tsval);
-    return e->has_ctl && again && (uint32_t)seg->time_us - e->ctl_us < least_us;
+    return e->has_ctl && again && (int32_t)((uint32_t)seg->time_us - e->ctl_us) < (int32_t)least_us;
 }
 
 /* The segment reaches the place where the end's FIN began, when its FIN was captured over a hole. */
@@ -123,19 +134,19 @@ static inline bool seq_holds_back(const struct tcpfsm_end *e, uint32_t window)
     return window < (e->mss ? e->mss : UINT16_MAX);
 }
 
-/* The number lies beyond every window that the end offered. */
+/* The number lies beyond every window that the end was captured to offer. */
 static inline bool seq_beyond_window(const struct tcpfsm_end *e, uint32_t seq)
 {
     return e->has_acked && seq_gt(seq, e->rcv_edge);
 }
 
 /*
- * The end drops a segment, its ACK and all, that lies wholly below what it has acknowledged, or beyond
- * every window that it offered (RFC 9293 section 3.10.7.4, first check).
+ * The end drops a segment, its ACK and all, that lies wholly below what it has acknowledged (RFC 9293 section
+ * 3.10.7.4, first check). One beyond every window that was captured shows that the capture lacks others.
  */
 static inline bool seq_is_dropped(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
 {
-    return (e->has_acked && seq_lt(seq_end(seg), e->rcv_acked)) || seq_beyond_window(e, seg->seq);
+    return e->has_acked && seq_lt(seq_end(seg), e->rcv_acked);
 }
 
 #endif

@@ -62,6 +62,7 @@ static const struct arc arcs[] = {
     { TCP_EV_NOT_A_FIN, S(CLOSE_WAIT), S(ESTABLISHED) }, /* and its peer */
     { TCP_EV_NOT_A_FIN, S(CLOSING) | S(LAST_ACK), S(FIN_WAIT_1) },
     { TCP_EV_NOT_A_FIN, S(TIME_WAIT), S(FIN_WAIT_2) },
+    { TCP_EV_FIN_NOT_COVERED, S(CLOSE_WAIT), S(ESTABLISHED) },
 };
 
 bool legal_transition(uint8_t left, uint8_t event, uint8_t entered)
