@@ -76,7 +76,7 @@ static void evidence_of_living(const struct arrival *a)
     if (s->syn_pending)
         decide_pending_syn(a);
     if (p->state == TCP_SYN_SENT && !p->syn_pending && s->state != TCP_SYN_SENT && p->captured
-        && !acks_syn_of(p, a->seg->ack)) {
+        && !(s->state == TCP_SYN_RCVD && s->sent_syn_ack) && !acks_syn_of(p, a->seg->ack)) {
         if (keeps_old_connection(a))
             evidence_of_opening(a);
         return; /* it answers a new SYN out of its old connection: figure 9 */
@@ -94,9 +94,17 @@ static bool answers_new_syn(const struct arrival *a)
         && acks_latest_syn_of(p, a->seg->ack);
 }
 
+/* It acknowledges less than its sender had before: captured late, it proves what its sender was in then. */
+static bool is_late(const struct arrival *a)
+{
+    return a->snd->has_acked && seq_lt(a->seg->ack, a->snd->rcv_acked);
+}
+
 void evidence_of_ack(const struct arrival *a)
 {
     struct tcpfsm_end *s = a->snd;
+    const uint8_t before = s->state;
+    const bool confirmed = s->confirmed, late = is_late(a);
     bool doubtful = false;
 
     if (s->state == TCP_CLOSED) {
@@ -116,4 +124,6 @@ void evidence_of_ack(const struct arrival *a)
     evidence_of_living(a);
     if (doubtful)
         s->confirmed = false;
+    else if (late)
+        s->confirmed &= confirmed && s->state == before;
 }

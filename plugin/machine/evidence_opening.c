@@ -18,8 +18,9 @@ static bool is_connection_over(const struct tcpfsm_end *s)
 static bool is_late_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
     if (s->knows_iss)
-        return seg->seq == s->iss && !s->captured && s->state == TCP_ESTABLISHED;
-    return s->knows_snd_nxt && s->snd_nxt == seg->seq + 1; /* initial numbers are random (RFC 6528): none is as near */
+        return !s->captured && s->state == TCP_ESTABLISHED && (seg->seq == s->iss || seq_data_end(seg) == s->iss + 1);
+    /* Initial numbers are random (RFC 6528): none is as near. */
+    return s->knows_snd_nxt && s->snd_nxt - (seg->seq + 1) <= UINT16_MAX;
 }
 
 /*
@@ -188,6 +189,31 @@ static void infer_syn(struct tcpfsm_end *p, uint32_t ack)
     p->knows_iss = p->knows_snd_nxt = p->knows_data_end = true;
 }
 
+/*
+ * The SYN,ACK, the first of its sender's new incarnation, acknowledges a SYN that the capture lacks: what is known of its
+ * peer is of an older incarnation. Not so in SYN_SENT: that SYN,ACK answers an old duplicate (RFC 9293 figure 8).
+ */
+static bool answers_syn_not_captured(const struct arrival *a)
+{
+    const struct tcpfsm_end *p = a->rcv;
+    const uint32_t ack = a->seg->ack;
+
+    return p->captured && p->state != TCP_SYN_SENT && p->state != TCP_SYN_RCVD && !(p->knows_iss && ack == p->iss + 1)
+        && !(p->knows_snd_nxt && ack == p->snd_nxt);
+}
+
+/* An incarnation begins, whose SYN the capture lacks. */
+static void note_opening_not_captured(const struct arrival *a, const struct tcpfsm_end *client)
+{
+    struct tcpfsm *m = a->m;
+
+    a->out->opened = true;
+    m->midstream = true;
+    m->fast_open = m->fast_open_data = false;
+    m->rtt_us = 0;
+    m->client = client != m->end;
+}
+
 /* SYN,ACK: SYN_RCVD (RFC 9293 sections 3.10.7.2 and 3.10.7.3). */
 void evidence_of_syn_ack(const struct arrival *a)
 {
@@ -197,6 +223,8 @@ void evidence_of_syn_ack(const struct arrival *a)
     enum tcp_event event = s->state == TCP_LISTEN ? TCP_EV_RCV_SYN
         : s->state == TCP_ESTABLISHED && !s->sent_syn_ack ? TCP_EV_SYN_ACK_BEFORE_ACK : TCP_EV_SND_SYN_ACK;
 
+    if (!s->syn_pending && is_late_syn(s, seg))
+        return;
     if (s->syn_pending && seg->seq == s->iss_other) /* its SYN crossed the peer's: figure 7 */
         take_pending_syn(s);
     if (s->knows_iss && seg->seq == s->iss && (s->sent_syn_ack || !s->passive)) {
@@ -210,8 +238,13 @@ void evidence_of_syn_ack(const struct arrival *a)
         seq_begin(s, seg);
         s->passive = !opened_actively;
         s->live = TCP_CLOSED;
-        if (p->syn_pending && seg->ack == p->iss_other + 1)
+        if (p->syn_pending && seg->ack == p->iss_other + 1) {
             take_pending_syn(p);
+        } else if (answers_syn_not_captured(a)) {
+            note_opening_not_captured(a, p);
+            seq_forget_sent(p);
+            enter(a, p, TCP_SYN_SENT, TCP_EV_SND_SYN);
+        }
     }
     s->sent_syn_ack = true;
     s->rcv_nxt = seg->ack; /* what it took of Fast Open data, and what it refused */
@@ -221,7 +254,7 @@ void evidence_of_syn_ack(const struct arrival *a)
         a->m->fast_open = false; /* the data were refused, RFC 7413 section 4.2 */
     enter(a, s, TCP_SYN_RCVD, event);
     /* Captured after its acknowledgement it shows an earlier moment. */
-    if (s->passive && event != TCP_EV_SYN_ACK_REPEATED && p->has_acked && p->rcv_acked == seg->seq + 1)
+    if (s->passive && event != TCP_EV_SYN_ACK_REPEATED && p->has_acked && seq_gt(p->rcv_acked, seg->seq))
         enter(a, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
     else
         s->confirmed = true;
@@ -253,16 +286,20 @@ bool keeps_old_connection(const struct arrival *a)
         && a->rcv->state == TCP_SYN_SENT && !acks_latest_syn_of(a->rcv, a->seg->ack);
 }
 
+/* The end may send data in SYN_RCVD: its peer's SYN asked for Fast Open, or was not captured. */
 static bool is_fast_open_server(const struct arrival *a)
 {
-    return a->m->fast_open && a->snd->passive;
+    return a->snd->passive && (a->m->fast_open || (a->m->midstream && a->snd->sent_syn_ack));
 }
 
 /* The segment acknowledges more than the end's SYN,ACK did. */
 static bool acks_more_than_syn(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd, *p = a->rcv;
-    return s->has_acked ? seq_gt(a->seg->ack, s->rcv_acked) : p->knows_iss && seq_gt(a->seg->ack, p->iss + 1);
+
+    if (s->has_acked)
+        return seq_gt(a->seg->ack, s->rcv_acked);
+    return p->knows_iss && !a->m->fast_open_data && seq_gt(a->seg->ack, p->iss + 1); /* else data of the SYN, perhaps */
 }
 
 /* The end opened with a SYN, rather than with a SYN,ACK. */
@@ -291,9 +328,9 @@ static bool could_be_syn_rcvd(const struct arrival *a)
 static bool acks_syn_ack_not_captured(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd, *p = a->rcv;
+    const bool answered = p->state == TCP_SYN_RCVD ? p->sent_syn_ack || !p->passive : !is_synchronized(p->state);
 
-    return p->state == TCP_SYN_RCVD && p->passive && !p->sent_syn_ack && a->seg->seq == s->iss + 1
-        && !(p->knows_iss && a->seg->ack == p->iss + 1);
+    return !answered && a->seg->seq == s->iss + 1 && !acks_syn_of(p, a->seg->ack);
 }
 
 /* ACK or data from SYN_SENT: ESTABLISHED, unless the SYNs crossed. Returns whether it is synchronized. */
@@ -303,11 +340,16 @@ static bool evidence_in_syn_sent(const struct arrival *a)
     const struct tcpfsm_segment *seg = a->seg;
 
     choose_iss(s, seg->seq - 1);
-    if (acks_syn_ack_not_captured(a))
+    if (acks_syn_ack_not_captured(a)) {
         seq_forget_sent(p);
+        enter(a, p, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+        p->passive = true;
+    }
     if (p->knows_iss && p->captured && !acks_syn_of(p, seg->ack)
-        && !(p->has_other_iss && seg->ack == p->iss_other + 1))
+        && !(p->has_other_iss && seg->ack == p->iss_other + 1)) {
+        s->confirmed = false; /* SYN_SENT sends no such segment */
         return false;
+    }
     learn_peer_syn(a);
     enter(a, s, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK); /* captured out of order, or not at all */
     return !could_be_syn_rcvd(a); /* else the SYNs crossed, and its own was captured late */
@@ -326,11 +368,13 @@ static bool evidence_in_syn_rcvd(const struct arrival *a)
     if (s->passive && !s->sent_syn_ack && s->captured)
         seq_forget_sent(s); /* the capture lacks its SYN,ACK: what is known of it is of an older incarnation */
     if (could_be_syn_rcvd(a)) {
+        if (a->m->midstream && seg->len > 0) /* likelier: the capture lacks the handshake's last ACK */
+            enter(a, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
         s->confirmed = s->sent_syn_ack && a->m->fast_open_data && seg->len > 0;
         return false;
     }
     /* A FIN may leave before the handshake's last ACK has come (RFC 9293 section 3.10.4). */
-    if (!is_fast_open_server(a) && !(has(seg, TCP_FIN) && s->sent_syn_ack && !acks_more_than_syn(a)))
+    if (!has(seg, TCP_FIN) || !s->sent_syn_ack || acks_more_than_syn(a))
         enter(a, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
     return true;
 }
