@@ -52,6 +52,9 @@ void count_early_fin(const struct arrival *a, struct tcpfsm_end *e);
 /* The end's FIN was never captured; what the peer acknowledged shows that it left, with number fin. */
 void infer_fin(const struct arrival *a, struct tcpfsm_end *e, uint32_t fin);
 
+/* The segment is of a newer connection, whose handshake the capture lacks. */
+void begin_not_captured(const struct arrival *a);
+
 /* ACK or data after a pending SYN: out of the new connection, or of the old one that the SYN was a stray to. */
 void decide_pending_syn(const struct arrival *a);
 

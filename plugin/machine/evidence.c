@@ -27,7 +27,7 @@ static enum tcp_event event_of_life(const struct arrival *a)
         return TCP_EV_ALIVE_AFTER_RST;
     if (s->sent_rst)
         return TCP_EV_ALIVE_AFTER_OWN_RST;
-    return has(a->seg, TCP_FIN) ? TCP_EV_FIN_REPEATED : TCP_EV_ALIVE_AFTER_CLOSE;
+    return s->knows_fin && has(a->seg, TCP_FIN) ? TCP_EV_FIN_REPEATED : TCP_EV_ALIVE_AFTER_CLOSE;
 }
 
 /* The end was taken to have closed by a RST, its own or the peer's. */
@@ -107,6 +107,8 @@ void evidence_of_ack(const struct arrival *a)
     const bool confirmed = s->confirmed, late = is_late(a);
     bool doubtful = false;
 
+    if (s->state != TCP_SYN_SENT && a->rcv->fin_acked && acks_other_than_fin(a->rcv, a->seg->ack))
+        begin_not_captured(a);
     if (s->state == TCP_CLOSED) {
         if (s->live != TCP_CLOSED && shows_life(a)) {
             doubtful = is_reset(s); /* the wire may have changed the order: this segment proves nothing else */

@@ -21,10 +21,9 @@ static bool contradicts_fin(const struct tcpfsm_end *s, const struct tcpfsm_segm
     return seg->len > 0 && seq_gt(data_end, s->fin_inferred ? s->fin : s->fin + 1);
 }
 
-/* Both ends go back to where they were without the FIN. */
-static void retract_fin(const struct arrival *a)
+/* Both ends go back to where they were without the FIN of s, which is known to have sent all below next. */
+static void retract_fin(const struct arrival *a, struct tcpfsm_end *s, struct tcpfsm_end *p, uint32_t next)
 {
-    struct tcpfsm_end *s = a->snd, *p = a->rcv;
     static const uint8_t open_again[] = {
         [TCP_FIN_WAIT_1] = TCP_ESTABLISHED, [TCP_FIN_WAIT_2] = TCP_ESTABLISHED,
         [TCP_CLOSING] = TCP_CLOSE_WAIT, [TCP_LAST_ACK] = TCP_CLOSE_WAIT, [TCP_TIME_WAIT] = TCP_CLOSE_WAIT,
@@ -36,11 +35,15 @@ static void retract_fin(const struct arrival *a)
 
     if (!s->fin_inferred) {
         s->fin_disputed = true;
-        s->data_end = s->snd_nxt = a->seg->seq; /* all that was known of it may be the forger's */
+        s->data_end = s->snd_nxt = next; /* all that was known of it may be the forger's */
     }
     s->knows_fin = s->fin_inferred = s->fin_lost = s->fin_uncovered = s->fin_acked = false;
     p->peer_fin_arrived = p->covered_peer_fin = p->close_wait_proved = false;
     p->fin_uncovered = p->knows_fin;
+    if (open_again[s->live]) /* where it would be, if it was only assumed to have closed */
+        s->live = open_again[s->live];
+    if (peer_open_again[p->live])
+        p->live = peer_open_again[p->live];
     if (open_again[s->state])
         enter(a, s, open_again[s->state], TCP_EV_NOT_A_FIN);
     if (peer_open_again[p->state])
@@ -198,18 +201,20 @@ static void evidence_after_own_fin(const struct arrival *a)
             s->confirmed = knows_fin_acked && !hides_fin(p, seg->ack);
         return;
     }
-    const enum tcp_state before = (enum tcp_state)s->state;
     const bool covered_before = s->covered_peer_fin;
     seq_advance_received(s, p->fin + 1);
     if (!s->fin_uncovered) {
         s->confirmed = s->close_wait_proved && is_own_fin_sure(s, seg) && knows_both_fins(s, p);
-    } else if (s->fin_acked) {
-        enter(a, s, TCP_TIME_WAIT, before == TCP_FIN_WAIT_2 ? TCP_EV_RCV_FIN
-                                   : before == TCP_FIN_WAIT_1 ? TCP_EV_RCV_FIN_ACK
-                                   : before == TCP_CLOSING ? TCP_EV_RCV_ACK_OF_FIN : TCP_EV_ACK_OF_PEERS_FIN);
+        return;
+    }
+    if (s->state == TCP_CLOSE_WAIT || s->state == TCP_LAST_ACK)
+        enter_fin_wait_1(a);
+    if (s->fin_acked) {
+        enter(a, s, TCP_TIME_WAIT, s->state == TCP_FIN_WAIT_2 ? TCP_EV_RCV_FIN
+                                   : s->state == TCP_CLOSING ? TCP_EV_RCV_ACK_OF_FIN : TCP_EV_RCV_FIN_ACK);
         s->confirmed = knows_fin_acked && knows_both_fins(s, p);
     } else {
-        enter(a, s, TCP_CLOSING, before == TCP_FIN_WAIT_1 ? TCP_EV_RCV_FIN : TCP_EV_ACK_OF_PEERS_FIN);
+        enter(a, s, TCP_CLOSING, TCP_EV_RCV_FIN);
         s->confirmed = knows_both_fins(s, p) && !covered_before; /* later the capture may lack that acknowledgement */
     }
 }
@@ -251,8 +256,10 @@ void evidence_of_closing(const struct arrival *a)
     struct tcpfsm_end *s = a->snd, *p = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
 
+    if (acks_other_than_fin(p, seg->ack) && !is_beyond_any_window(p, seg->ack))
+        retract_fin(a, p, s, seg->ack);
     if (contradicts_fin(s, seg))
-        retract_fin(a);
+        retract_fin(a, s, p, seg->seq);
     else
         count_early_fin(a, s);
     infer_unseen_fin(a);

@@ -61,6 +61,7 @@ static bool comes_amid_connection(const struct tcpfsm_end *s, const struct tcpfs
 
 /* What a SYN is, by what is known of both ends. */
 enum syn_kind {
+    SYN_LATE,            /* opened the connection that runs, captured after segments that followed it */
     SYN_DUPLICATE,       /* answered since, or captured twice: proves nothing */
     SYN_RETRANSMISSION,  /* its sender has had no answer: the SYN,ACK was lost */
     SYN_AMID_CONNECTION, /* in a connection that the peer holds open (figure 9) */
@@ -73,7 +74,7 @@ static enum syn_kind kind_of_syn(const struct tcpfsm_end *s, const struct tcpfsm
                                  const struct tcpfsm_segment *seg)
 {
     if (!s->syn_pending && is_late_syn(s, seg))
-        return SYN_DUPLICATE;
+        return SYN_LATE;
     if (s->syn_pending || begins_incarnation(s, seg)) {
         if (comes_amid_connection(s, p))
             return SYN_AMID_CONNECTION;
@@ -84,6 +85,12 @@ static enum syn_kind kind_of_syn(const struct tcpfsm_end *s, const struct tcpfsm
     return is_older_syn(s, seg) ? SYN_OLDER : SYN_RETRANSMISSION;
 }
 
+static void note_fast_open(const struct arrival *a)
+{
+    a->m->fast_open = a->seg->fast_open || a->seg->len > 0;
+    a->m->fast_open_data = a->seg->len > 0;
+}
+
 /*
  * An incarnation begins with this SYN, of which the end does not know yet. Not so if the end is waiting for the
  * answer to this SYN: then its socket has been in SYN_SENT all along, and only the peer's is another.
@@ -92,8 +99,7 @@ static void note_opening(const struct arrival *a)
 {
     a->out->tries_on = awaits_answer_to(a->snd, a->seg);
     a->out->opened = !a->out->tries_on;
-    a->m->fast_open = a->seg->fast_open || a->seg->len > 0;
-    a->m->fast_open_data = a->seg->len > 0;
+    note_fast_open(a);
     a->m->midstream = false;
     a->m->syn_us = a->seg->time_us;
     a->m->rtt_us = 0;
@@ -150,6 +156,11 @@ bool evidence_of_syn(const struct arrival *a)
     enum tcp_event event = TCP_EV_SYN_REPEATED;
 
     switch (kind) {
+    case SYN_LATE:
+        s->iss = a->seg->seq;
+        s->knows_iss = true;
+        note_fast_open(a);
+        return false;
     case SYN_DUPLICATE:
         return false;
     case SYN_AMID_CONNECTION:
@@ -179,6 +190,12 @@ bool evidence_of_syn(const struct arrival *a)
         enter(a, s, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
     }
     return true;
+}
+
+/* The end took a SYN, and its answer was not captured: what is known of it is of an older incarnation. */
+static bool has_old_numbers(const struct tcpfsm_end *e)
+{
+    return e->state == TCP_SYN_RCVD && e->passive && !e->sent_syn_ack && e->captured;
 }
 
 /* The capture lacks the SYN that this SYN,ACK acknowledges. */
@@ -212,6 +229,18 @@ static void note_opening_not_captured(const struct arrival *a, const struct tcpf
     m->fast_open = m->fast_open_data = false;
     m->rtt_us = 0;
     m->client = client != m->end;
+}
+
+void begin_not_captured(const struct arrival *a)
+{
+    struct tcpfsm_end *ends[] = { a->snd, a->rcv };
+
+    note_opening_not_captured(a, &a->m->end[a->m->client]);
+    for (unsigned i = 0; i < 2; i++) {
+        seq_forget_sent(ends[i]);
+        ends[i]->knows_rcv_nxt = false;
+        enter(a, ends[i], TCP_ESTABLISHED, TCP_EV_OTHER_CONNECTION);
+    }
 }
 
 /* SYN,ACK: SYN_RCVD (RFC 9293 sections 3.10.7.2 and 3.10.7.3). */
@@ -248,6 +277,8 @@ void evidence_of_syn_ack(const struct arrival *a)
     }
     s->sent_syn_ack = true;
     s->rcv_nxt = seg->ack; /* what it took of Fast Open data, and what it refused */
+    if (has_old_numbers(p))
+        seq_forget_sent(p);
     if (!p->knows_iss)
         infer_syn(p, seg->ack);
     else if (a->m->fast_open_data && seg->ack == p->iss + 1)
@@ -289,7 +320,8 @@ bool keeps_old_connection(const struct arrival *a)
 /* The end may send data in SYN_RCVD: its peer's SYN asked for Fast Open, or was not captured. */
 static bool is_fast_open_server(const struct arrival *a)
 {
-    return a->snd->passive && (a->m->fast_open || (a->m->midstream && a->snd->sent_syn_ack));
+    const bool passive = a->m->midstream ? a->snd != &a->m->end[a->m->client] : a->snd->passive;
+    return passive && (a->m->fast_open || (a->m->midstream && a->snd->sent_syn_ack));
 }
 
 /* The segment acknowledges more than the end's SYN,ACK did. */
@@ -342,7 +374,7 @@ static bool evidence_in_syn_sent(const struct arrival *a)
     choose_iss(s, seg->seq - 1);
     if (acks_syn_ack_not_captured(a)) {
         seq_forget_sent(p);
-        enter(a, p, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+        enter(a, p, TCP_SYN_RCVD, TCP_EV_OTHER_CONNECTION);
         p->passive = true;
     }
     if (p->knows_iss && p->captured && !acks_syn_of(p, seg->ack)
@@ -365,12 +397,13 @@ static bool evidence_in_syn_rcvd(const struct arrival *a)
         return_to_old_connection(a);
         return true;
     }
-    if (s->passive && !s->sent_syn_ack && s->captured)
-        seq_forget_sent(s); /* the capture lacks its SYN,ACK: what is known of it is of an older incarnation */
+    if (has_old_numbers(s))
+        seq_forget_sent(s);
     if (could_be_syn_rcvd(a)) {
-        if (a->m->midstream && seg->len > 0) /* likelier: the capture lacks the handshake's last ACK */
+        if (seg->len > 0 && !a->m->fast_open) /* likelier: the capture lacks the handshake's last ACK */
             enter(a, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
-        s->confirmed = s->sent_syn_ack && a->m->fast_open_data && seg->len > 0;
+        else
+            s->confirmed = s->sent_syn_ack && a->m->fast_open_data && seg->len > 0;
         return false;
     }
     /* A FIN may leave before the handshake's last ACK has come (RFC 9293 section 3.10.4). */

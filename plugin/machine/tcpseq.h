@@ -66,6 +66,15 @@ static inline bool acks_fin_of(const struct tcpfsm_end *e, uint32_t ack)
     return e->knows_fin && seq_gt(ack, e->fin);
 }
 
+/*
+ * Nobody acknowledges more than a FIN, its sender's last number: what does is of another connection, or that FIN was
+ * none of its own. Nor is an acknowledgement later than any window of the connection.
+ */
+static inline bool acks_other_than_fin(const struct tcpfsm_end *e, uint32_t ack)
+{
+    return e->knows_fin && !e->fin_inferred && e->fin + 1 - ack > OUTSTANDING_MAX;
+}
+
 static inline bool has_peer_fin(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
 {
     return peer->knows_fin && e->knows_rcv_nxt && seq_gt(e->rcv_nxt, peer->fin);

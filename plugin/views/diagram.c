@@ -18,7 +18,7 @@
 /* It sent what belies its assumed state: a step before was wrong, rather than this one a step forward. */
 static bool is_correction(uint8_t event)
 {
-    return event >= TCP_EV_SYN_REPEATED && event != TCP_EV_ACK_OF_PEERS_FIN && event != TCP_EV_FIN_ACKNOWLEDGED
+    return event >= TCP_EV_SYN_REPEATED && event != TCP_EV_OTHER_CONNECTION && event != TCP_EV_FIN_ACKNOWLEDGED
         && event != TCP_EV_FIN_PASSED; /* these say that it is further than was assumed */
 }
 

@@ -9,7 +9,8 @@ before that one, or was confirmed on the end's latest segment, and no SYN or RST
 end's next segment contradicts it, where that
 
   back    proves a state Y, confirmed or by an event of evidence, and RFC 9293 figure 5 has no way from X
-          to Y. A SYN with a number that is not the connection's begins an incarnation, and explains all.
+          to Y. A SYN with a number that is not the connection's begins an incarnation, and explains all;
+          so does an acknowledgement of more than a FIN that was acknowledged before.
   late    acknowledges a FIN that was captured while the end stayed confirmed in a state before it.
   old     goes on in the connection that the end had before the SYN which put it into SYN_SENT.
   alive   is sent out of CLOSED: no SYN, no RST, not merely captured in the wrong order, and shown as
@@ -42,7 +43,7 @@ _IN_FLIGHT_S = 1.0     # longer than a segment takes that was sent before a RST
 
 # Of tcp_events.def.
 _EVIDENCE = range(13, 27)
-_OLD_CONNECTION = 21
+_OLD_CONNECTION, _OTHER_CONNECTION = 21, 27
 
 # RFC 9293 figure 5: what may follow each state, CLOSED by a reset or a timer apart.
 _NEXT = {
@@ -136,6 +137,8 @@ class _End:
 
     def _judge(self, segment, state, sure):
         if segment.flags & SYN and (segment.seq + 1) % 2**32 not in self._numbers:
+            return None
+        if _OTHER_CONNECTION in segment.shown.events:
             return None
         last = self._held[2] if self._held else None
         for held in (self._before, self._held):

@@ -200,10 +200,10 @@ static void check_lookups(struct pair *r)
 
 /* ------------------------------------------------------------------ a conversation */
 
-static bool received_syn(const struct tcpfsm_change *change)
+static bool begins_anew(const struct tcpfsm_change *change)
 {
     for (unsigned n = 0; n < change->count; n++) {
-        if (change->event[n] == TCP_EV_RCV_SYN)
+        if (change->event[n] == TCP_EV_RCV_SYN || change->event[n] == TCP_EV_OTHER_CONNECTION)
             return true;
     }
     return false;
@@ -253,8 +253,12 @@ static void take(struct pair *r, struct twin *twins, unsigned twin_count, const 
         check_numbers(&r->m.end[i]);
     }
     check_proof(r, before, in->sender, &in->seg);
+    if (out.opened) { /* FINs captured before may be of an older incarnation */
+        r->proof[0].surely_from = r->proof[0].fins;
+        r->proof[1].surely_from = r->proof[1].fins;
+    }
     legal_note(&r->proof[in->sender], &in->seg, r->m.end[in->sender].state);
-    if (received_syn(&out.end[!in->sender])) /* its FINs so far may be of the incarnation before */
+    if (begins_anew(&out.end[!in->sender])) /* its FINs so far may be of the incarnation before */
         r->proof[!in->sender].surely_from = r->proof[!in->sender].fins;
     check_closer(r);
     check_news(&machine_before, &r->m, &out, news);
