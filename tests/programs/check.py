@@ -63,11 +63,11 @@ def together(paths, out):
     return sources
 
 
-def shown(paths):
-    """For each capture the rows of _FIELDS; and how many of all rows two passes show otherwise."""
-    with Tshark() as tshark, tempfile.TemporaryDirectory() as folder:
-        combined = Path(folder) / "programs.pcap"
-        sources = together(paths, combined)
+def shown(paths, combined):
+    """For each capture the rows of _FIELDS; and how many of all rows two passes show otherwise. combined: a new file,
+    which holds all captures then."""
+    sources = together(paths, combined)
+    with Tshark() as tshark:
         rows, again = (tshark.fields(combined, _FIELDS, arguments) for arguments in ([], ["-2"]))
     if len(rows) != len(sources):
         raise ValueError(f"{len(rows)} rows of {len(sources)} frames")
@@ -96,8 +96,13 @@ def check(folder, exact):
     """Look at the recordings of a folder; gives whether all is well. exact: where a recording names items, one of them
     must be there; else none need be, for that hangs on what the programs do first."""
     found = compare.find_recordings(folder)
-    found = {name: found[name] for name in RECORDINGS if name in found}
-    of_path, differ = shown([path for _, paths in found.values() for path in paths.values()])
+    if strangers := found.keys() - RECORDINGS.keys():
+        raise ValueError(f"no recordings of recordings.py: {', '.join(sorted(strangers))}")
+    with tempfile.TemporaryDirectory() as temporary:
+        combined = Path(temporary) / "programs.pcap"
+        of_path, differ = shown([path for _, paths in found.values() for path in paths.values()], combined)
+        # One start for all; run by hand, it names the capture.
+        hindsight = subprocess.run([sys.executable, TESTS / "field" / "hindsight.py", combined], check=False)
     wrong, count, total = differ, 0, collections.Counter()
     for name, (_, paths) in found.items():
         right = set(RECORDINGS[name].accuses)
@@ -117,7 +122,6 @@ def check(folder, exact):
           + ", ".join(f"{closer} {number}" for closer, number in total.most_common()))
     print(f"two passes differ from one on {differ} frames")
     true = conformance.compare_all(found)
-    hindsight = subprocess.run([sys.executable, TESTS / "field" / "hindsight.py", folder], check=False)
     return bool(found) and not wrong and true and hindsight.returncode == 0
 
 

@@ -24,13 +24,13 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "conformance"), str(HERE.parent.parent / "test-captures")]
 
 import lab  # noqa: E402  (found only now)
-from run import POLL_EVERY_S  # noqa: E402
 
 PEERS = HERE / "peers"
 NAME = "server.test"   # in certificates, of the virtual host; nothing looks it up
 HTTP, TLS, SSH = 80, 443, 22   # the server's ports, those by which Wireshark knows what is said
 START_S = 8            # the longest that a server takes until it listens
 CALL_S = 12            # the longest that a client runs
+POLL_EVERY_S = 0.005   # the states: often enough beside a wire that takes 20 ms, and many stages share the processors
 _LISTEN = "0A"         # in /proc/net/tcp
 
 _OPENSSL_CONFIG = "[req]\ndistinguished_name = name\n[name]\n"
