@@ -196,8 +196,8 @@ def ip_beyond_frame_lost_fin():
 @capture
 def ip_beyond_frame_ipv6():
     """Data segments over IPv6 are cut after the TCP header, and the frame's length is told as what was captured."""
-    return records(ALL, lambda number, row: frame(row, packet(row, 6))[:ETHERNET + IP[6] + FIXED if number in (4, 6)
-                                                                       else None])
+    kept = ETHERNET + IP[6] + FIXED
+    return records(ALL, lambda number, row: frame(row, packet(row, 6))[:kept if number in (4, 6) else None])
 
 
 # ---------------------------------------------------------------- the TCP header does not fit
@@ -227,8 +227,8 @@ def offset_of_all():
 
 @capture
 def ip_within_header():
-    """The IP length of the client's FIN ends 10 octets into its TCP header, all of which is there; and once within IP's
-    own. Then the FIN as it should be."""
+    """The IP length of the client's FIN ends 10 octets into its TCP header, all of which is there; and once within
+    IP's own. Then the FIN as it should be."""
     rows = ALL[:FIN - 1] + [(108, *ALL[FIN - 1][1:]), (109, *ALL[FIN - 1][1:])] + ALL[FIN - 1:]
     return records(rows, lambda number, row: frame(row, packet(row, length={FIN: 30, FIN + 1: 16}[number]))
                    if number in (FIN, FIN + 1) else None)
