@@ -284,9 +284,10 @@ def max_time_silent(stage):
     time.sleep(1)
 
 
-@recording("curl", accuses=("data_after_close",))
+@recording("curl", accuses=("data_after_close", "abort"))
 def max_time_amid_answer(stage):
-    """curl gives up amid an answer (--max-time) and closes. What still comes draws a RST: it was sent to nobody."""
+    """curl gives up amid an answer (--max-time) and closes. What still comes draws a RST: it was sent to nobody. If some
+    had come and was not read, there is a RST in place of the FIN (RFC 2525 section 2.17)."""
     python_server(stage, "http")
     curl(stage, "--max-time", "0.3", status=(28,), paths=("/drip",))
 
