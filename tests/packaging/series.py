@@ -16,7 +16,7 @@ import roots
 STRICT = {"CFLAGS": "-Werror", "TCPSTATE_SERIES_RUN": "1"}
 # Which tests another series does not repeat: those that are about one machine's timing or counting, and
 # those that make Debians. Fuzzing goes on by the hour, and what it found are tests of their own.
-LEFT_OUT = ["--exclude-regex", r"^(conformance\.live|fuzz\..*)$", "--label-exclude", "^(bench|gui|packaging|series)$"]
+LEFT_OUT = ["--exclude-regex", r"^(conformance\.live|programs\.live|fuzz\..*)$", "--label-exclude", "^(bench|gui|packaging|series)$"]
 # Tests that may be skipped there: no Debian of ours has a screen.
 MAY_SKIP = re.compile(r"gui\.")
 TEST_LIMIT_S = 1500

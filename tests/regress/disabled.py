@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Without the plugin, with it, and with it disabled, Wireshark says the same about all else.
 
-    disabled.py [CAPTURE ...]     (default: all in test-captures, several to a file)
+    disabled.py [CAPTURE ...]     (default: those in test-captures, several to a file)
 
 "Says" is the detailed listing, the JSON (frame.protocols is in both), and the conversation,
 expert, protocol hierarchy and follow-stream outputs. The plugin's own subtree, its line in the
@@ -78,8 +78,8 @@ def without_plugin(arguments, text):
 
 
 def together(folder):
-    """Files in folder that hold all captures, TOGETHER in each; their paths."""
-    sources = sorted(CAPTURES.rglob("*.pcap"))
+    """Files in folder that hold all captures, TOGETHER in each, of real programs those of one host; their paths."""
+    sources = sorted(path for path in CAPTURES.rglob("*.pcap") if not path.match("programs/*-server.pcap"))
     made = []
     for first in range(0, len(sources), TOGETHER):
         some = sources[first:first + TOGETHER]

@@ -69,7 +69,7 @@ def flip_tcp_bits(capture, out, chance):
 
 def make_captures(folder, chance):
     """Hostile captures in folder; the list of their paths."""
-    sources = sorted(CAPTURES.rglob("*.pcap"))
+    sources = sorted(path for path in CAPTURES.rglob("*.pcap") if path.parent.name != "programs")
     whole = folder / "whole.pcapng"
     ethernet = folder / "ethernet.pcapng"
     run_tool("mergecap", "-a", "-F", "pcapng", "-w", whole, *sources)
