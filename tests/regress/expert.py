@@ -59,13 +59,15 @@ class Expert(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.tshark = cls.enterClassContext(Tshark())
+        cls.sharkd = cls.tshark.sharkd()
         cls.items = _items()
 
-    def shown(self, capture, arguments=()):
+    def shown(self, capture, stuck_after=60):
         """Frame to the words of its anomalies, joined by blanks; only frames that have one."""
-        fields = [f"tcpstate.expert.{word}" for word in self.items]
+        self.sharkd.set("tcpstate.stuck_after", stuck_after)
+        self.sharkd.load(capture)
         found = {}
-        for number, *values in self.tshark.fields(capture, ["frame.number", *fields], arguments):
+        for number, *values in self.sharkd.rows(["frame.number", *(f"tcpstate.expert.{word}" for word in self.items)]):
             words = [word for word, value in zip(self.items, values) if value]
             if words:
                 found[int(number)] = " ".join(words)
@@ -114,9 +116,8 @@ class Expert(unittest.TestCase):
         for seconds in 1, 3, 60:
             expected = {int(number): "stuck" for number, source, time in rows
                         if source == "10.9.0.2" and float(time) - since > seconds}
-            self.assertEqual(self.shown(capture, ["-o", f"tcpstate.stuck_after:{seconds}"]), expected)
-        self.assertEqual(self.shown(CAPTURES / "half-close-download.pcap",
-                                    ["-o", "tcpstate.stuck_after:0"]),
+            self.assertEqual(self.shown(capture, seconds), expected)
+        self.assertEqual(self.shown(CAPTURES / "half-close-download.pcap", 0),
                          self.left_close_wait(CAPTURES / "half-close-download.pcap"))
 
     def left_close_wait(self, capture):
