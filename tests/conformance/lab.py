@@ -204,7 +204,7 @@ class Lab:
             made.callback(self.wire.close)
             for host in self.hosts.values():
                 with host.inside():
-                    self._recorders.append(kernel.Recorder(host.name, poll_every_s))
+                    self._recorders.append(kernel.Recorder(host.name, "tcp6" if ipv6 else "tcp", poll_every_s))
                 made.callback(self._recorders[-1].kill)
             self._made = made.pop_all()
 
