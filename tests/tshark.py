@@ -113,7 +113,7 @@ class Tshark:
     def _ask_version(self):
         """Set series, the major.minor version, and what the installation always complains of.
 
-        A distribution's own plugin may fail to load; that is no news about ours, which is not
+        A distribution's own plugin may fail to load; that says nothing about ours, which is not
         in place yet.
         """
         done = subprocess.run([*_as_nobody(), self.program, "--version"], text=True,

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel's own word: every change of state of every TCP socket of one host, with its time.
+"""What the kernel says: every change of state of every TCP socket of one host, with its time.
 
 Run as a program inside a network namespace, it polls a table, /proc/net/tcp or tcp6, pausing between
-for so many seconds, both its arguments, until SIGTERM, and then prints what changed. Imported, it
-starts such programs (Recorder) and joins the words of both hosts into the text of a .states file
+for so many seconds (its two arguments), until SIGTERM, and then prints what changed. Imported, it
+starts such programs (Recorder) and joins what both hosts say into the text of a .states file
 (timeline), or reads one (read_states).
 
 A line of a .states file is
@@ -152,7 +152,7 @@ class Recorder:
     def __init__(self, host, table, every_s=POLL_EVERY_S):
         """table: tcp or tcp6, where its sockets are. every_s: pause between two polls, in seconds."""
         self.host = host
-        self.process = subprocess.Popen(  # it dies with its parent
+        self.process = subprocess.Popen(  # it ends with its parent
             ["setpriv", "--pdeathsig", "KILL", sys.executable, "-I", __file__, table, str(every_s)],
             stdout=subprocess.PIPE)
         if self.process.stdout.readline() != b"polling\n":
@@ -167,7 +167,7 @@ class Recorder:
         return [_parse_change(f"{self.host} {line}") for line in lines], median_s, largest_s
 
     def kill(self):
-        """End the process whatever it is doing."""
+        """Kill the process."""
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()

@@ -45,8 +45,8 @@ BUNDLED = os.path.join(HERE, "..", "..", "test-captures")
 UNABLE = 77            # exit status
 NEAR_ENOUGH = 0.995    # share of right states of hosts that captured, in what is recorded now
 RECORDING_S = 60       # the longest that a recording may take
-POLL_EVERY_S = 0.002   # more seldom than for a recording alone, for many share the processors
-LARGEST_GAP_S = 0.020  # between two polls; the wire's delay is as long. Else it is recorded anew.
+POLL_EVERY_S = 0.002   # less often than for a recording alone, as many share the processors
+LARGEST_GAP_S = 0.020  # between two polls; the wire's delay is as long. Else it is recorded again.
 AT_ONCE = 40           # recordings read by one sharkd
 ROUNDS = 3             # of which the later are for what the polls of the earlier could not follow
 
@@ -74,7 +74,7 @@ def inability():
 # Recording
 
 def _record(work, error_path):
-    """In a process of its own: do the work, or leave word of why it failed."""
+    """In a process of its own: do the work, or write down why it failed."""
     try:
         work()
     except Exception:
@@ -110,7 +110,7 @@ def record_all(works, folder, jobs):
                     failure = _failure(process, error_path)
                 elif time.monotonic() > deadline_s:
                     failure = f"not done after {RECORDING_S} s"
-                    process.kill()  # what it has started dies with it
+                    process.kill()  # what it has started ends with it
                     process.join()
                 else:
                     continue
@@ -130,7 +130,7 @@ def largest_gap_s(folder, name):
 
 
 def record(works, folder, jobs):
-    """Record all, those anew whose polls stalled. Gives the failures, name to text."""
+    """Record all, and again those whose polls stalled. Gives the failures, name to text."""
     failures = {}
     for attempt in range(ROUNDS):
         failures |= record_all(works, folder, max(jobs >> attempt, 1))

@@ -91,7 +91,7 @@ class Expert(unittest.TestCase):
             with self.subTest(capture=name):
                 self.assertEqual(self.shown(CAPTURES / f"{name}.pcap"), EXPECTED.get(name, {}))
 
-    def test_listed_with_severity_though_nobody_looks_at_the_tree(self):
+    def test_listed_with_severity_without_a_tree(self):
         summaries = dict(re.findall(r"^TCP_ANOMALY\([^\"]*\"(\w+)\", *\w+, *\"(.*)\"\)",
                                     TABLE.read_text(), re.M))
         headings = {"WARN": "Warns", "NOTE": "Notes", "CHAT": "Chats"}

@@ -130,7 +130,7 @@ class Preferences(unittest.TestCase):
         self.assertEqual(self.closed_by_timeout(time_wait=120), [10, 11])
         self.assertIn(8, self.closed_by_timeout(time_wait=60))
 
-    def test_absurd_time_wait(self):
+    def test_extreme_time_wait(self):
         """No overflow; what is no number of seconds is refused with a message that names it."""
         self.assertEqual(self.closed_by_timeout(time_wait=4294967295), [])
         self.assertEqual(self.closed_by_timeout(time_wait=2147483648), [])

@@ -279,7 +279,7 @@ class Regress:
         held.append((step["entered"], frame))
 
     def test_1_local_end_is_decided_once(self):
-        """Only a SYN that opens a connection anew may change how the local end was told."""
+        """Only a SYN that opens a new connection may change how the local end was chosen."""
         latest = {}
         for layer in (layer for layer in self.layers if layer.shown):
             by = layer.shown["tcpstate.local.by"]

@@ -120,7 +120,7 @@ class Connection:
 def opens(segment, latest_syn):
     """Whether the segment begins an incarnation of sockets that are known already.
 
-    A socket that was in SYN_SENT already and repeats its SYN, number latest_syn, is none anew: figure 9.
+    A socket that was in SYN_SENT already and repeats its SYN, number latest_syn, is no new one: figure 9.
     """
     steps = [step for end in segment.ends for step in end.steps]
     tries_on = segment.syn == latest_syn and "SYN_SENT" not in [entered for *_, entered in steps]
@@ -211,7 +211,7 @@ class Statistics(unittest.TestCase):
         self.assertTrue(set(states[-1]) <= set(OVER), states)
 
     def test_a_filter_chooses_connections(self):
-        """Whatever segments it lets through, the rows say how it ended."""
+        """The rows say how a connection ended, also where the filter hides its last segments."""
         everything = self.table(self.many)
         for expression, keep in (
                 ("tcp.port == 40100", lambda row: "40100" in row[0] + row[3]),

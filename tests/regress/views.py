@@ -4,7 +4,7 @@
 and that these and statistics.py's views agree on what one connection is.
 
     views.py                  compare
-    views.py --bless          write golden/ladder-NAME.txt anew: to be read beside the RFC's figures
+    views.py --bless          write golden/ladder-NAME.txt: to be read beside the RFC's figures
 """
 
 import functools
@@ -35,7 +35,7 @@ GOLDEN = [*FIGURES, *(CAPTURES / f"{name}.pcap" for name in (
     "client-closes-first", "half-close-download", "ipv6", "lost-final-ack", "midstream", "refused",
     "simultaneous-close", "time-wait-reuse", "odd/rst-in-window", "odd/time-runs-backwards"))]
 
-# What one run prints of each view, in whatever order.
+# What one run prints of each view, in any order.
 NEXT = r"(?=<svg|\nTCP State: ladder\n|TCP connections at|\n={20}|\Z)"
 PRINTED = {
     "tcpstate,ladder": r"\nTCP State: ladder\n.*?" + NEXT,
@@ -470,7 +470,7 @@ CLIENT_REBOOTS = [(0, 400, 0, ("SYN",)), (1, 301, 101, ("ACK",)), (0, 101, 0, ("
 SERVER_REBOOTS = [(1, 900, 0, ("SYN",)), (0, 101, 301, ("ACK",)), (1, 301, 0, ("RST",))]
 BOTH_CLOSE = [(0, 101, 301, ("FIN", "ACK")), (1, 301, 102, ("FIN", "ACK")), (0, 102, 302, ("ACK",))]
 
-# Which frames, first and last, are one connection, whatever Wireshark's streams are. Series differ in those.
+# Which frames, first and last, are one connection, independently of Wireshark's streams, in which series differ.
 GROUPED = {
     "repeats-its-syn": (HANDSHAKE + CLIENT_REBOOTS + [(0, 400, 0, ("SYN",))], [(1, 7)]),
     "sends-another-syn": (HANDSHAKE + CLIENT_REBOOTS + [(0, 800, 0, ("SYN",))], [(1, 6), (7, 7)]),
@@ -518,7 +518,7 @@ class Connections(Views):
             with self.subTest(capture=capture.name):
                 self.assertTrue(self.shown(capture))
 
-    def test_whatever_the_streams(self):
+    def test_independent_of_streams(self):
         """In one capture, each of its own ports; a filter hides where each connection begins."""
         frames, every, left = [], [], []
         for port, (script, connections) in enumerate(GROUPED.values(), 50000):
@@ -562,7 +562,7 @@ class Connections(Views):
 
 
 def bless():
-    """Write the golden files anew."""
+    """Write the golden files."""
     with Tshark() as tshark:
         for capture in GOLDEN:
             printed = tshark.run(["-q", "-z", "tcpstate,ladder"], capture).stdout
