@@ -114,8 +114,8 @@ def try_priority():
 
 
 def record(table, every_s):
-    """Poll a table, tcp or tcp6, with pauses of every_s, until SIGTERM, then print the changes and, last, the median and
-    largest gap between two polls, in seconds."""
+    """Poll a table, tcp or tcp6, with pauses of every_s, until SIGTERM, then print the changes and, last,
+    the median and largest gap between two polls, in seconds."""
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that started this one

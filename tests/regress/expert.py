@@ -122,7 +122,8 @@ class Expert(unittest.TestCase):
 
     def left_close_wait(self, capture):
         """With stuck_after 0, half-closed transfers are stuck only when they end, and where CLOSE_WAIT is proved."""
-        rows = self.tshark.fields(capture, ["frame.number", "tcpstate.server.str", "tcp.len", "tcpstate.remote.confirmed"],
+        rows = self.tshark.fields(capture, ["frame.number", "tcpstate.server.str", "tcp.len",
+                                            "tcpstate.remote.confirmed"],
                                   ["-Y", "tcpstate.src.str==CLOSE_WAIT || tcpstate.remote.left==7"])
         return {int(number): "stuck" for number, state, length, confirmed in rows
                 if state != "CLOSE_WAIT" or (int(length) <= 1 and confirmed in ("1", "True"))}

@@ -28,7 +28,7 @@ class Preferences(unittest.TestCase):
         cls.sharkd = cls.tshark.sharkd()
 
     def rows(self, capture, names, **preferences):
-        """Fields of all frames under preferences, not local_networks: sharkd does not tell the plugin that it has set it."""
+        """Fields of all frames under preferences, local_networks apart: sharkd tells the plugin of none."""
         for name in DEFAULTS:
             self.sharkd.set(f"tcpstate.{name}", preferences.pop(name, DEFAULTS[name]))
         self.assertEqual(preferences, {})

@@ -108,7 +108,7 @@ class Views(unittest.TestCase):
         pdml, end, printed = printed.partition("</pdml>\n")
         views = {what: "".join(re.findall(pattern, printed, re.DOTALL)) for what, pattern in PRINTED.items()}
         left = functools.reduce(lambda text, view: text.replace(view, "", 1), views.values(), printed)
-        assert not asked or (all(views.values()) and not left.strip()), f"{capture.name}: these are not the views:\n{printed}"
+        assert not asked or (all(views.values()) and not left.strip()), f"{capture.name} has not the views:\n{printed}"
         return views, [layer for layer in run.layers_in(pdml + end) if layer.shown]
 
     def view(self, capture, what, arguments=()):
