@@ -92,13 +92,14 @@ class Streams(unittest.TestCase):
         self.assertEqual(self.rows("inside", frames), expected)
 
     def test_vlans_apart(self):
-        """With the preference that keeps VLANs apart, each has a connection of its own."""
+        """With the preference that keeps VLANs apart, which Wireshark 4.0 lacks, each has a connection of its own."""
+        apart = ["-o", "protocols.conversation_deinterlacing_key:VMI"]
         if self.tshark.series == "4.0":
-            self.skipTest("Wireshark 4.0 does not keep VLANs apart")
+            self.tshark.run(apart, refuses=True, expect_stderr=".*unknown preference.*")
+            return
         run = connection(40000, 1000)
         frames = [packets.ethernet(p, vlan_ids=(vlan,)) for pair in zip(run, run) for vlan, p in zip((1, 2), pair)]
-        rows = self.rows("vlans", frames, ("vlan.id", *STATES),
-                         ["-o", "protocols.conversation_deinterlacing_key:VMI"])
+        rows = self.rows("vlans", frames, ("vlan.id", *STATES), apart)
         one, two = ([row[1:] for row in rows if row[0] == vlan] for vlan in "12")
         self.assertEqual(one, two)
         self.assertEqual(one, self.rows("untagged", [packets.ethernet(p) for p in run]))
