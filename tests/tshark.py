@@ -113,7 +113,7 @@ class Tshark:
     def _ask_version(self):
         """Set series, the major.minor version, and what the installation always complains of.
 
-        A distribution's own plugin may fail to load; that is no news about ours, which is not
+        A distribution's own plugin may fail to load; that says nothing about ours, which is not
         in place yet.
         """
         done = subprocess.run([*_as_nobody(), self.program, "--version"], text=True,
@@ -206,11 +206,13 @@ class Tshark:
         folder.chmod(0o700)
         return folder
 
-    def sharkd(self):
-        """A running sharkd; closed with this Tshark at the latest."""
+    def sharkd(self, capture=None):
+        """A running sharkd, which has opened capture if given; closed with this Tshark at the latest."""
         server = Sharkd(_as_nobody() + [_program("TCPSTATE_SHARKD", "sharkd"), "-"],
                         self._environment, self.home, self.readable)
         self._running.append(server)
+        if capture:
+            server.load(capture)
         return server
 
 
@@ -273,6 +275,24 @@ class Sharkd:
     def load(self, capture):
         """Open a capture."""
         self.request("load", file=str(self._readable(capture)))
+
+    def set(self, preference, value):
+        """Set a preference, from the next load() on."""
+        self.request("setconf", name=preference, value=str(value))
+
+    def rows(self, names, display_filter=""):
+        """The frames that pass a display filter, or all: for each a list of its fields' texts, in names' order.
+
+        The texts are those of the packet list's columns: names instead of numbers, all values joined by commas.
+        Filter one capture only with a sharkd: what passed a filter is kept, and given for the next capture as well.
+        """
+        columns = {f"column{number}": f"{name}:0" for number, name in enumerate(names)}
+        chosen = {"filter": display_filter} if display_filter else {}
+        return [row["c"] for row in self.request("frames", **chosen, **columns)]
+
+    def frames(self, display_filter):
+        """The numbers of the frames that pass a display filter."""
+        return [int(number) for number, in self.rows(["frame.number"], display_filter)]
 
     def frame(self, number):
         """The protocol tree of a frame, hidden items included: a list of nodes."""

@@ -82,13 +82,12 @@ def _compare_host(result, view, at_host):
         result.assumed += assumed
 
 
-def compare(reader, states_path, captures):
-    """The Comparisons of captures, vantage to path, with a .states file: vantage to Comparison.
-    reader: see frames.py."""
-    for vantage in captures:
+def compare(states_path, read):
+    """The Comparisons of captures with a .states file: vantage to Comparison. read: vantage to the
+    connections of the capture, as frames.Reader gives them."""
+    for vantage in read:
         if vantage not in VANTAGES:
             raise ValueError(f"{states_path}: captured at {vantage}; say of which the capture is")
-    read = {vantage: reader.read(path) for vantage, path in captures.items()}
     if not any(read.values()):
         raise ValueError(f"{states_path}: no segments to compare")
     states = kernel.read_states(states_path)
@@ -176,7 +175,8 @@ def main():
     at = arguments.at or kernel.read_states(arguments.states).captured_at
     summary = Summary()
     with Tshark() as tshark:
-        comparison = compare(frames.Reader(tshark), arguments.states, {at: arguments.capture})[at]
+        read = frames.Reader(tshark).read(arguments.capture)
+    comparison = compare(arguments.states, {at: read})[at]
     summary.add(comparison)
     print(summary, *differences(comparison, everything=True), sep="\n")
     near = summary.near

@@ -14,7 +14,7 @@ kernel said, in one of five ways:
                that what differs is counted, no more.
     final      the last state shown of each end: that of its kernel when all was over
 
-A claim is right, or wrong, or its verdict is the name of something that no capture can know: those
+A claim is right, or wrong, or its verdict is the name of something that no capture can know; those
 are in UNKNOWABLE, each with the rule that detects it.
 """
 
@@ -46,7 +46,7 @@ _NEXT = {
 
 
 class Claim(NamedTuple):
-    """The plugin's word on one end after one frame, and the kernel's."""
+    """What the plugin shows of one end after one frame, and the kernel's state."""
     frame: int
     host: str
     shown: str
@@ -128,10 +128,10 @@ class View:
         self.following = {frame.number: after
                           for frame, after in zip(self.frames, [*self.frames[1:], None])}
         self.fin_sent = self._frames_after_fin()
-        self.unsaid_deaths_s = [
-            self._death_end_s(c.time_s)
+        self.silent_ends_s = [
+            self._silent_end_s(c.time_s)
             for before, c in zip([None, *self.timeline.changes], self.timeline.changes)
-            if c.state == "CLOSED" and self._is_unsaid(before.time_s if before else 0.0, c.time_s)]
+            if c.state == "CLOSED" and self._is_silent(before.time_s if before else 0.0, c.time_s)]
 
     @property
     def is_one_sided(self):
@@ -150,7 +150,7 @@ class View:
                 numbers.add(frame.number)
         return numbers
 
-    def _is_unsaid(self, alive_s, time_s):
+    def _is_silent(self, alive_s, time_s):
         """Whether the host neither received anything nor sent a RST when the kernel ended it, after
         it was last seen alive, by the polls or by what it sent, and no later than then."""
         spoke_s = max((f.time_s for f in self.own if f.sender == self.host and not f.has(RST)
@@ -159,9 +159,9 @@ class View:
         return bool(self.own) and not any(start_s <= f.time_s <= time_s for f in self.own
                                           if f.sender != self.host or f.has(RST))
 
-    def _death_end_s(self, time_s):
-        """(from, to): while the capture cannot know of a death that nothing told. A RST without ACK
-        tells nothing: SYN_SENT and no socket at all refuse alike."""
+    def _silent_end_s(self, time_s):
+        """(from, to): while the capture cannot know of an end without a segment. A RST without ACK
+        does not show it: SYN_SENT sends the same as no socket."""
         since = {f.identity for f in self.own if f.sender == self.host and not f.forged
                  and f.time_s > time_s and not (f.has(RST) and not f.has(ACK))}
         told_s = [f.time_s for f in self.frames if f.time_s > time_s and f.identity in since]
@@ -179,7 +179,7 @@ class View:
 
 
 # What no capture can know. Each rule is given a View, the Frame, the state shown, those that the
-# kernel was in meanwhile, and whether the claim is confirmed.
+# kernel was in at that time, and whether the claim is confirmed.
 
 _UNSENT = {"FIN_WAIT_1": ("ESTABLISHED", "SYN_RCVD"), "LAST_ACK": ("CLOSE_WAIT",),
            "CLOSING": ("CLOSE_WAIT", "ESTABLISHED")}
@@ -189,7 +189,7 @@ _WITH_FIN_OF_PEER = ("CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
 
 
 def _is_unsent(view, frame, shown, told, confirmed):
-    """The kernel was told to close, and its FIN waits, behind data or for a timer."""
+    """The application has closed, and the FIN waits, behind data or for a timer."""
     if told[-2:] == ["FIN_WAIT_1", "CLOSED"]:
         told = [*told, "CLOSING"]  # with the peer's FIN, for a moment that the polls missed
     return frame.number not in view.fin_sent and any(
@@ -198,8 +198,8 @@ def _is_unsent(view, frame, shown, told, confirmed):
         and not (confirmed and state == "CLOSING") for state in told)
 
 
-def _is_close_told_early(view, frame, shown, told, confirmed):
-    """The kernel was told to close before the peer's FIN came, and its own FIN left only after."""
+def _is_closed_early(view, frame, shown, told, confirmed):
+    """The application closed before the peer's FIN came, and the FIN left only after."""
     if confirmed or {"LAST_ACK": "CLOSING", "CLOSED": "TIME_WAIT"}.get(shown) not in told:
         return False
     closed_s = next((c.time_s for c in view.timeline.changes if c.state == "FIN_WAIT_1"), None)
@@ -210,8 +210,8 @@ def _is_close_told_early(view, frame, shown, told, confirmed):
 
 
 def _is_dropped(view, frame, shown, told, confirmed):
-    """The peer's FIN or RST counts as received in order, but the kernel had thrown away, for want
-    of room, what it then asks for once more."""
+    """The peer's FIN or RST counts as received in order, but the kernel had dropped data, for lack of
+    room, and asks for them again."""
     by_rst = shown == "CLOSED" and frame.has(RST) and frame.sender != view.host
     if confirmed or not (by_rst or shown in _WITH_FIN_OF_PEER) or told[-1] in _WITH_FIN_OF_PEER:
         return False
@@ -225,12 +225,12 @@ def _covers(frame, number):
     return (number - frame.seq) % 2**32 < frame.next_seq - frame.seq
 
 
-def _is_unsaid_death(view, frame, shown, told, confirmed):
+def _is_silent_end(view, frame, shown, told, confirmed):
     """The socket ended without a segment: by a timer, by close() before it was connected, by abort
     after its FIN, by loss of power."""
     del shown, confirmed
     return "CLOSED" in told and any(
-        start_s <= frame.time_s < end_s for start_s, end_s in view.unsaid_deaths_s)
+        start_s <= frame.time_s < end_s for start_s, end_s in view.silent_ends_s)
 
 
 def _is_orphan_reset(view, frame, shown, told, confirmed):
@@ -257,7 +257,7 @@ def _is_cookie(view, frame, shown, told, confirmed):
 
 
 def _is_not_taken(view, frame, shown, told, confirmed):
-    """A SYN that its receiver drops or refuses, for nobody listens there or the backlog is full."""
+    """A SYN that its receiver drops or refuses, because no socket listens there or the backlog is full."""
     if confirmed or shown != "SYN_RCVD" or told[-1] not in ("CLOSED", "TIME_WAIT"):
         return False
     following = view.following[frame.number]
@@ -273,7 +273,7 @@ def _is_ack_not_taken(view, frame, shown, told, confirmed):
 
 
 def _is_forged(view, frame, shown, told, confirmed):
-    """A stray in its name, and it has sent nothing since, or what such a SYN would end with: RST."""
+    """A segment forged in its name, and it has sent nothing since but RSTs, which answer such segments."""
     del shown, told, confirmed
     for own in reversed(view.frames):
         if own.number <= frame.number and own.sender == view.host and (
@@ -299,15 +299,15 @@ def _is_one_sided(view, frame, shown, told, confirmed):
 
 UNKNOWABLE = {
     "close not yet sent": _is_unsent,
-    "close told before the peer's FIN": _is_close_told_early,
-    "received, and thrown away": _is_dropped,
-    "ended without a segment": _is_unsaid_death,
+    "closed before the peer's FIN": _is_closed_early,
+    "received, and dropped": _is_dropped,
+    "ended without a segment": _is_silent_end,
     "RST to an orphan in FIN_WAIT_2": _is_orphan_reset,
     "RST not taken in TIME_WAIT": _is_protected,
     "SYN cookie": _is_cookie,
     "SYN not taken": _is_not_taken,
     "handshake's ACK not taken": _is_ack_not_taken,
-    "stray in its name": _is_forged,
+    "forged in its name": _is_forged,
     "capture began in a close": _is_before_capture,
     "one direction captured": _is_one_sided,
 }

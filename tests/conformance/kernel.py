@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel's own word: every change of state of every TCP socket of one host, with its time.
+"""What the kernel says: every change of state of every TCP socket of one host, with its time.
 
-Run as a program inside a network namespace, it polls /proc/net/tcp and tcp6, pausing between for
-the seconds that its argument says, until SIGTERM, and then prints what changed. Imported, it
-starts such programs (Recorder) and joins the words of both hosts into the text of a .states file
+Run as a program inside a network namespace, it polls a table, /proc/net/tcp or tcp6, pausing between
+for so many seconds (its two arguments), until SIGTERM, and then prints what changed. Imported, it
+starts such programs (Recorder) and joins what both hosts say into the text of a .states file
 (timeline), or reads one (read_states).
 
 A line of a .states file is
@@ -21,7 +21,6 @@ import gc
 import ipaddress
 import os
 import signal
-import statistics
 import struct
 import subprocess
 import sys
@@ -77,27 +76,25 @@ def _decode_endpoint(text):
     return endpoint(getattr(address, "ipv4_mapped", None) or address, int(port, 16))
 
 
-def _read_rows(table):
-    """(local, remote, state) of each row of an open /proc/net/tcp or tcp6, still encoded."""
+def _read(table):
+    """All of an open /proc/net/tcp or tcp6."""
     text = part = os.pread(table, 1 << 16, 0)
     while len(part) > _WHOLE:
         part = os.pread(table, 1 << 16, len(text))
         text += part
-    for line in text.decode().splitlines()[1:]:
-        yield tuple(line.split(maxsplit=4)[1:4])
+    return text
 
 
-def _poll(tables, names):
-    """The state of every pair of ends. names remembers what was decoded before, for speed."""
+def _states(text, names):
+    """The state of every pair of ends in a table. names remembers what was decoded before, for speed."""
     now = {}
-    for table in tables:
-        for row in _read_rows(table):
-            if row not in names:
-                names[row] = (_decode_endpoint(row[0]), _decode_endpoint(row[1]),
-                              STATES[int(row[2], 16)])
-            local, remote, state = names[row]
-            other = now.get((local, remote), state)
-            now[local, remote] = max(state, other, key=_AGE.index)
+    for line in text.decode().splitlines()[1:]:
+        row = tuple(line.split(maxsplit=4)[1:4])
+        if row not in names:
+            names[row] = (_decode_endpoint(row[0]), _decode_endpoint(row[1]), STATES[int(row[2], 16)])
+        local, remote, state = names[row]
+        other = now.get((local, remote), state)
+        now[local, remote] = max(state, other, key=_AGE.index)
     return now
 
 
@@ -116,27 +113,29 @@ def try_priority():
     _give_priority_back()
 
 
-def record(every_s):
-    """Poll, with pauses of every_s, until SIGTERM, then print the changes and, last, the median and
-    largest gap between two polls, in seconds."""
+def record(table, every_s):
+    """Poll a table, tcp or tcp6, with pauses of every_s, until SIGTERM, then print the changes and, last,
+    the median and largest gap between two polls, in seconds."""
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that started this one
     gc.disable()  # its pauses would be gaps
-    tables = [os.open(f"/proc/net/{name}", os.O_RDONLY) for name in ("tcp", "tcp6")]
+    table = os.open(f"/proc/net/{table}", os.O_RDONLY)
     lines, known, names, gaps = [], {}, {}, array.array("d")
-    polled_s = None
+    text = polled_s = None
     # It waits for no other process now, else the gaps are of 5 ms. Not before, nor after: while one
     # starts or ends, those of other labs must go on. And all together must leave time for the rest.
     _take_priority()
     while not stopped:
-        now = _poll(tables, names)
+        before, text = text, _read(table)
         time_s = time.time()  # after the look: a change may be dated late by one gap, never early
-        for ends in known.keys() | now.keys():
-            state = now.get(ends, "CLOSED")
-            if state != known.get(ends):
-                lines.append(f"{time_s:.6f} {ends[0]} {ends[1]} {state}")
-        known = now
+        if text != before:
+            now = _states(text, names)
+            for ends in known.keys() | now.keys():
+                state = now.get(ends, "CLOSED")
+                if state != known.get(ends):
+                    lines.append(f"{time_s:.6f} {ends[0]} {ends[1]} {state}")
+            known = now
         if polled_s is None:
             print("polling", flush=True)
         else:
@@ -144,17 +143,17 @@ def record(every_s):
         polled_s = time_s
         time.sleep(every_s)
     _give_priority_back()
-    print(*lines, f"{statistics.median(gaps):.6f} {max(gaps):.6f}", sep="\n")
+    print(*lines, f"{sorted(gaps)[len(gaps) // 2]:.6f} {max(gaps):.6f}", sep="\n")
 
 
 class Recorder:
     """A process that records the states of the namespace which the calling thread is in."""
 
-    def __init__(self, host, every_s=POLL_EVERY_S):
-        """every_s: pause between two polls, in seconds."""
+    def __init__(self, host, table, every_s=POLL_EVERY_S):
+        """table: tcp or tcp6, where its sockets are. every_s: pause between two polls, in seconds."""
         self.host = host
-        self.process = subprocess.Popen(  # it dies with its parent
-            ["setpriv", "--pdeathsig", "KILL", sys.executable, "-I", __file__, str(every_s)],
+        self.process = subprocess.Popen(  # it ends with its parent
+            ["setpriv", "--pdeathsig", "KILL", sys.executable, "-I", __file__, table, str(every_s)],
             stdout=subprocess.PIPE)
         if self.process.stdout.readline() != b"polling\n":
             self.kill()
@@ -168,7 +167,7 @@ class Recorder:
         return [_parse_change(f"{self.host} {line}") for line in lines], median_s, largest_s
 
     def kill(self):
-        """End the process whatever it is doing."""
+        """Kill the process."""
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
@@ -212,4 +211,4 @@ def read_states(path):
 
 
 if __name__ == "__main__":
-    record(float(sys.argv[1]))
+    record(sys.argv[1], float(sys.argv[2]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two hosts with real kernels, the wire between them, captures, and the kernels' own word.
+"""Two hosts with real kernels, the wire between them, captures, and the states that the kernels tell.
 
     with Lab() as lab:
         lab.capture("client", "x.pcap")
@@ -121,7 +121,7 @@ class Host:
             self.close = made.pop_all().close
 
     def _configure(self, family, ethernet):
-        """Bring up the device. On Ethernet it knows its neighbour, so that nobody need ask."""
+        """Bring up the device. On Ethernet it knows its neighbour, so that no host need ask."""
         lines = ["link set lo up"]
         if ethernet:
             lines.append(f"link set {_DEVICE} address {mac_address(self.name).hex(':')}")
@@ -174,7 +174,7 @@ class Capture:
             raise RuntimeError(f"the capture is not whole: {said}")
 
     def kill(self):
-        """End the process whatever it is doing."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
         self._process.stderr.close()
@@ -204,7 +204,7 @@ class Lab:
             made.callback(self.wire.close)
             for host in self.hosts.values():
                 with host.inside():
-                    self._recorders.append(kernel.Recorder(host.name, poll_every_s))
+                    self._recorders.append(kernel.Recorder(host.name, "tcp6" if ipv6 else "tcp", poll_every_s))
                 made.callback(self._recorders[-1].kill)
             self._made = made.pop_all()
 

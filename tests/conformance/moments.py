@@ -18,7 +18,7 @@ from figure5 import ARCS, leads_along
 from frames import FIN
 
 class Moment(NamedTuple):
-    """The plugin's word on when, or why, and the kernel's."""
+    """What the plugin shows of when, or why, and what the kernel did."""
     frame: int
     host: str
     told: str        # what the plugin tells
@@ -72,7 +72,7 @@ def _why_unknowable(view, begun, entered_s, verdicts):
             return verdict  # the state left was not true, or that entered not yet
     if begun.sender == view.host and begun.has(FIN) and entered_s < begun.time_s:
         return "close not yet sent"
-    if any(start_s <= entered_s < end_s for start_s, end_s in view.unsaid_deaths_s):
+    if any(start_s <= entered_s < end_s for start_s, end_s in view.silent_ends_s):
         return "ended without a segment"
     return judge.WRONG
 

@@ -2,7 +2,7 @@
 """Random users at both ends of a random wire.
 
 All that is decided by chance comes from one seed: the wire's delay, what it loses, doubles and holds
-up, and what both users call and when. The same seed gives the same schedule anew, though not
+up, and what both users call and when. The same seed gives the same schedule again, though not
 the same capture: the kernels and their timers answer in their own time.
 """
 
@@ -165,7 +165,7 @@ def record(seed, folder, vantages, poll_every_s=kernel.POLL_EVERY_S):
             user.start()
         for user in users:
             user.join()
-        with contextlib.suppress(TimeoutError):  # whatever is still to come is not captured
+        with contextlib.suppress(TimeoutError):  # what is still to come is not captured
             lab.wire.settle(_QUIET_S, _QUIET_WITHIN_S)
         states = lab.finish()
     with open(f"{stem}.states", "w", encoding="ascii") as file:

@@ -81,7 +81,7 @@ def RST(segment):
 
 
 def any_segment(segment):
-    """Whatever it is."""
+    """Any segment."""
     return True
 
 

@@ -1,5 +1,5 @@
 /* fuzz.h
- * What every harness shares: how a breach is told, and how to see the way to it.
+ * What all harnesses share: how a failed check is reported, and how to print the steps up to it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

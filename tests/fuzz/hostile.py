@@ -6,8 +6,8 @@
 
 kinds: scan (N connections of one SYN), streams (the same ports opened and reset N times, with new
 numbers), same (the same with the same numbers: one stream in older series), transitions (one
-connection that seems to be reset, and lives on, N times), turns (five of those, a segment of each by
-turns), tunnels (frames with 1 to N tunnels, one in the other, around a segment).
+connection that seems to be reset, and lives on, N times), turns (five of those, one segment of each in
+turn), tunnels (frames with 1 to N tunnels, one in the other, around a segment).
 """
 
 import sys
@@ -68,7 +68,7 @@ def transitions(count, port=40000):
 
 
 def turns(count):
-    """Five such connections, a segment of each by turns."""
+    """Five such connections, one segment of each in turn."""
     for segments in zip(*(transitions(count, 40000 + number) for number in range(5))):
         yield from segments
 

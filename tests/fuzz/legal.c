@@ -19,7 +19,7 @@ struct arc {
 };
 
 static const struct arc arcs[] = {
-    /* RFC 9293 figure 5. An end opens anew whatever was known of its last incarnation. */
+    /* RFC 9293 figure 5. An end may open a new connection in any state of the last one. */
     { TCP_EV_SND_SYN, ANY, S(SYN_SENT) },
     { TCP_EV_RCV_SYN, S(LISTEN) | S(SYN_SENT), S(SYN_RCVD) },
     { TCP_EV_RCV_SYN, S(CLOSED) | S(TIME_WAIT), S(SYN_RCVD) }, /* its LISTEN was not seen; RFC 6191 */
@@ -80,7 +80,7 @@ void legal_note(struct legal_end *sender, const struct tcpfsm_segment *seg, uint
 {
     if ((seg->flags & TCP_SYN) && (seg->fast_open || seg->len > 0))
         sender->fast_open = true;
-    if ((seg->flags & TCP_SYN) && !(seg->flags & TCP_RST)) /* it may begin anew, or not */
+    if ((seg->flags & TCP_SYN) && !(seg->flags & TCP_RST)) /* it may begin a new connection, or not */
         sender->surely_from = sender->fins;
     if (!(seg->flags & TCP_FIN) || !(seg->flags & TCP_ACK) || (seg->flags & TCP_RST))
         return; /* a FIN without ACK is dropped (RFC 9293 section 3.10.7.4) */
@@ -115,7 +115,7 @@ static bool may_miss(const struct legal_end *e, uint32_t ack)
     return false;
 }
 
-/* The table of README.md, "What is proved": what an end that sends this may be in. */
+/* The states that a segment of that end can prove: plugin/README.md, "When a state is confirmed". */
 bool legal_proof(const struct legal_end *sender, const struct legal_end *peer, const struct tcpfsm_segment *seg,
                  uint8_t state)
 {

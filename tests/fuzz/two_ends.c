@@ -71,7 +71,7 @@ static bool was_in(const struct world *w, unsigned end, const struct sent *sent,
     /* Nor of a new connection whose SYN was lost on the way to it: what the end refuses is of the old one. */
     if (w->captured_iss[end] != sent->iss && state == TCP_CLOSED)
         return true;
-    /* A known weakness, see README.md: a bare ACK in a simultaneous open that is captured in another order. */
+    /* A known defect, see README.md beside this: a bare ACK in a simultaneous open captured in another order. */
     if (w->end[1].opened_actively && state == TCP_ESTABLISHED && sent->state == TCP_SYN_RCVD)
         return true;
     return (seen >> state & 1) || (state == TCP_CLOSED && (seen >> TCP_LISTEN & 1));
@@ -124,7 +124,7 @@ static void act(struct world *w, unsigned what, unsigned end)
         endpoint_retransmit(e, &out);
         break;
     case 6:
-        if (!w->end[1].opened_actively) /* not in a simultaneous open, see README.md */
+        if (!w->end[1].opened_actively) /* not in a simultaneous open, see README.md beside this */
             endpoint_abort(e, &out);
         break;
     default:

@@ -177,7 +177,7 @@ class Desktop:
         self._xdotool("type", "--delay", 15, text)
 
     def place(self, title, x, y, width, height):
-        """Move a window and give it a size, its frame apart; False if it is not on the screen as yet."""
+        """Move a window and give it a size, its frame apart; False if it is not on the screen yet."""
         name = f"^{re.escape(title)}$"
         numbers = self._output("xdotool", "search", "--onlyvisible", "--name", name, may_fail=True).split()
         if numbers:

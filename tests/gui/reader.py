@@ -11,7 +11,7 @@ A line of JSON on stdin asks, a line of JSON on stdout answers:
 
 A node is {"role", "name", "text", "states", "box", "children"}: text is what an input field holds, box its x, y,
 width and height on the screen, in pixels. A window holds hundreds of parts, and each question about one is a message:
-so they are sent many at a time, and a window that changes meanwhile is read as null, to be read again.
+so they are sent many at a time, and a window that changes in between is read as null, to be read again.
 """
 
 import json
@@ -86,7 +86,7 @@ class Reader:
         return self._children_of([part])[0]
 
     def _children_of(self, parts):
-        """A list of children for each part, but for those that the program had no time to make as yet."""
+        """A list of children for each part, but for those that the program has not made yet."""
         return [[Part(*child) for child in children if not child[1].endswith("/null")]
                 for children in self._accessible(parts, "GetChildren")]
 
@@ -149,7 +149,7 @@ class Reader:
         try:
             self._ask([place], _ATSPI + "Action", "DoAction", _FIRST, MENU_MS)
         except Changed:
-            pass  # no reply as yet, or none ever after File > Quit
+            pass  # no reply yet, or none at all after File > Quit
         return True
 
     def answer(self, question):

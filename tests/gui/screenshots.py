@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Makes the pictures in test-captures/pictures anew: the windows that README.md and LESSON.md show.
+"""Makes the pictures in test-captures/pictures: the windows that README.md and LESSON.md show.
 
     TCPSTATE_PLUGIN=path/to/tcpstate.so tests/gui/screenshots.py [FOLDER]
 

@@ -23,7 +23,7 @@ TITLE_PX = 24  # what the window manager puts around a window, at least
 class Wireshark:
     """A Wireshark with a capture open; main is the title of its main window, which fills the screen."""
 
-    usual = frozenset()  # what is no news on stderr: see learn_usual()
+    usual = frozenset()  # what it says on stderr without the plugin, too: see learn_usual()
     # Qt says these when a window has just closed about which it asks the screen, or is asked by the reader.
     _TOO_LATE = re.compile(r".*(QXcbConnection: XCB error|Could not find accessible on path|"
                            r"invalid interface on path): .*")
@@ -61,7 +61,7 @@ class Wireshark:
             self._said.close()
 
     def _leave_picture(self):
-        """For whoever looks into a failure: the screen, in the folder $TCPSTATE_PICTURES."""
+        """Keep the screen of a failure in the folder $TCPSTATE_PICTURES."""
         folder = os.environ.get("TCPSTATE_PICTURES")
         if folder:
             (Path(folder) / f"{time.monotonic_ns()}.png").write_bytes(self.desktop.picture())
@@ -171,7 +171,7 @@ class Wireshark:
     # ---------------------------------------------------------------- the main window
 
     def packets(self):
-        """(packets of the capture, packets displayed), as the status bar says; None as yet."""
+        """(packets of the capture, packets displayed), as the status bar says; None while it says nothing."""
         main = self.desktop.read(self.main)
         label = main and main.one("label", re.compile("Packets: .*"))
         found = label and re.match(r"Packets: (\d+)(?: · Displayed: (\d+))?", label.name)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whoever builds the packages, and wherever, gets the same bytes; on this machine.
+"""The packages have the same bytes in any folder, time zone and umask; on this machine.
 
 The version is told once, in CMakeLists.txt; the package, the change log and tshark agree with it.
 """

@@ -8,7 +8,7 @@ Of each series there are two, in the folder that TCPSTATE_ROOTS names (default: 
 
 They are made when not there, which needs root and the network, and stay for the next time. Packages
 come from where this machine's own apt gets them. Commands run in namespaces of their own for
-processes and mounts: whatever happens, nothing is left running or mounted.
+processes and mounts, so that nothing is left running or mounted.
 """
 
 import fcntl
@@ -81,7 +81,7 @@ class Root:
         tells that the command has Debian's packages installed: where apt cannot (its status is
         100), the series is unavailable.
         """
-        # Dies with this process, and with it all that it started: it is the first of its namespace.
+        # Ends with this process, and with it all that it started: it is the first of its namespace.
         inside = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child",
                   f"--mount-proc={self.folder}/proc", "chroot", str(self.folder),
                   "env", f"--chdir={cwd}", *command]

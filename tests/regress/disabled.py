@@ -25,11 +25,11 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent))
 
-from tshark import Tshark, run_tool  # noqa: E402
+from together import together  # noqa: E402
+from tshark import Tshark  # noqa: E402
 
 CAPTURES = HERE.parent.parent / "test-captures"
-# A start of tshark takes far longer than a capture: so many captures are one file, whose link types differ.
-TOGETHER = 9
+TOGETHER = 20  # captures in a file: with them, the outputs of as many of Follow Stream
 TEXT = ("-V", "-z", "conv,tcp", "-z", "expert", "-z", "io,phs", "-z", "follow,tcp,raw,0",
         *(word for stream in range(TOGETHER) for word in ("-z", f"follow,tcp,ascii,{stream}")))
 JSON = ("-T", "json")
@@ -77,15 +77,11 @@ def without_plugin(arguments, text):
     return kept, counts
 
 
-def together(folder):
-    """Files in folder that hold all captures, TOGETHER in each, of real programs those of one host; their paths."""
+def files_of_all(folder):
+    """Files in folder that hold all captures, of real programs those of one host, TOGETHER in each; their paths."""
     sources = sorted(path for path in CAPTURES.rglob("*.pcap") if not path.match("programs/*-server.pcap"))
-    made = []
-    for first in range(0, len(sources), TOGETHER):
-        some = sources[first:first + TOGETHER]
-        made.append(folder / f"{some[0].stem}-to-{some[-1].stem}.pcapng")
-        run_tool("mergecap", "-a", "-F", "pcapng", "-w", made[-1], *some)
-    return made
+    return [together(sources[first:first + TOGETHER], folder / f"from-{sources[first].stem}.pcapng")
+            for first in range(0, len(sources), TOGETHER)]
 
 
 class Disabled(unittest.TestCase):
@@ -98,7 +94,7 @@ class Disabled(unittest.TestCase):
         cls.stock = cls.enterClassContext(Tshark(stock=True))
         cls.plugin = cls.enterClassContext(Tshark())
         if not cls.captures:
-            cls.captures = together(Path(cls.enterClassContext(tempfile.TemporaryDirectory())))
+            cls.captures = files_of_all(Path(cls.enterClassContext(tempfile.TemporaryDirectory())))
 
     def compare(self, options, stock_options, view):
         """Hold view(arguments, output) of the plugin, under options, against stock's."""

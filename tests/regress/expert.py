@@ -59,13 +59,15 @@ class Expert(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.tshark = cls.enterClassContext(Tshark())
+        cls.sharkd = cls.tshark.sharkd()
         cls.items = _items()
 
-    def shown(self, capture, arguments=()):
+    def shown(self, capture, stuck_after=60):
         """Frame to the words of its anomalies, joined by blanks; only frames that have one."""
-        fields = [f"tcpstate.expert.{word}" for word in self.items]
+        self.sharkd.set("tcpstate.stuck_after", stuck_after)
+        self.sharkd.load(capture)
         found = {}
-        for number, *values in self.tshark.fields(capture, ["frame.number", *fields], arguments):
+        for number, *values in self.sharkd.rows(["frame.number", *(f"tcpstate.expert.{word}" for word in self.items)]):
             words = [word for word, value in zip(self.items, values) if value]
             if words:
                 found[int(number)] = " ".join(words)
@@ -89,7 +91,7 @@ class Expert(unittest.TestCase):
             with self.subTest(capture=name):
                 self.assertEqual(self.shown(CAPTURES / f"{name}.pcap"), EXPECTED.get(name, {}))
 
-    def test_listed_with_severity_though_nobody_looks_at_the_tree(self):
+    def test_listed_with_severity_without_a_tree(self):
         summaries = dict(re.findall(r"^TCP_ANOMALY\([^\"]*\"(\w+)\", *\w+, *\"(.*)\"\)",
                                     TABLE.read_text(), re.M))
         headings = {"WARN": "Warns", "NOTE": "Notes", "CHAT": "Chats"}
@@ -114,14 +116,14 @@ class Expert(unittest.TestCase):
         for seconds in 1, 3, 60:
             expected = {int(number): "stuck" for number, source, time in rows
                         if source == "10.9.0.2" and float(time) - since > seconds}
-            self.assertEqual(self.shown(capture, ["-o", f"tcpstate.stuck_after:{seconds}"]), expected)
-        self.assertEqual(self.shown(CAPTURES / "half-close-download.pcap",
-                                    ["-o", "tcpstate.stuck_after:0"]),
+            self.assertEqual(self.shown(capture, seconds), expected)
+        self.assertEqual(self.shown(CAPTURES / "half-close-download.pcap", 0),
                          self.left_close_wait(CAPTURES / "half-close-download.pcap"))
 
     def left_close_wait(self, capture):
         """With stuck_after 0, half-closed transfers are stuck only when they end, and where CLOSE_WAIT is proved."""
-        rows = self.tshark.fields(capture, ["frame.number", "tcpstate.server.str", "tcp.len", "tcpstate.remote.confirmed"],
+        rows = self.tshark.fields(capture, ["frame.number", "tcpstate.server.str", "tcp.len",
+                                            "tcpstate.remote.confirmed"],
                                   ["-Y", "tcpstate.src.str==CLOSE_WAIT || tcpstate.remote.left==7"])
         return {int(number): "stuck" for number, state, length, confirmed in rows
                 if state != "CLOSE_WAIT" or (int(length) <= 1 and confirmed in ("1", "True"))}

@@ -47,11 +47,13 @@ class Filters(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.tshark = cls.enterClassContext(Tshark())
+        cls.opened = {}  # capture to the sharkd that has it open
 
     def frames(self, capture, expression):
         """The numbers of the frames that a display filter lets through."""
-        found = self.tshark.fields(capture, ["frame.number"], ["-Y", expression])
-        return [int(number) for number, in found]
+        if capture not in self.opened:
+            self.opened[capture] = self.tshark.sharkd(capture)
+        return self.opened[capture].frames(expression)
 
     def close_wait_frames(self, capture):
         """By TCP's fields alone: from the client's FIN to the frame before the server's."""

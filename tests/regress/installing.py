@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Build in a folder with an awkward name, install for all and for one user, and remove again.
+"""Build in a folder whose name has blanks, quotes and an apostrophe, install for all and for one user, and remove.
 
 Nothing outside a temporary folder is touched: DESTDIR and HOME lead there. TCPSTATE_CMAKE names
 the cmake to run (default: the one in PATH).

@@ -68,31 +68,36 @@ def flip_tcp_bits(capture, out, chance):
 
 
 def make_captures(folder, chance):
-    """Hostile captures in folder; the list of their paths."""
+    """Hostile captures in folder, each of several: the paths by name."""
     sources = sorted(path for path in CAPTURES.rglob("*.pcap") if path.parent.name != "programs")
-    whole = folder / "whole.pcapng"
-    ethernet = folder / "ethernet.pcapng"
-    run_tool("mergecap", "-a", "-F", "pcapng", "-w", whole, *sources)
-    made = [whole]
-    for number, share in enumerate((0.002, 0.01, 0.05)):
-        made.append(folder / f"damaged-{number}.pcapng")
-        run_tool("editcap", "--seed", chance.randrange(1 << 31), "-E", share, whole, made[-1])
-    for size in (33, 50, 60, 70):
-        made.append(folder / f"cut-at-{size}.pcapng")
-        run_tool("editcap", "-s", size, whole, made[-1])
     is_ethernet = [path for path in sources
                    if struct.unpack_from("<I", path.read_bytes(), 20)[0] == 1]
-    run_tool("mergecap", "-a", "-F", "pcapng", "-w", ethernet, *is_ethernet)
+    whole = merged(folder, "whole", sources)
+    ethernet = merged(folder, "ethernet", is_ethernet)
+    parts = {kind: [] for kind in ("damaged", "cut", "flipped", "hostile", "random")}
+
+    def part(kind, what):
+        parts[kind].append(folder / f"{kind}-{what}.part")
+        return parts[kind][-1]
+
+    for share in (0.002, 0.01, 0.05):
+        run_tool("editcap", "--seed", chance.randrange(1 << 31), "-E", share, whole, part("damaged", share))
+    for size in (33, 50, 60, 70):
+        run_tool("editcap", "-s", size, whole, part("cut", size))
     for number in range(3):
-        made.append(folder / f"flipped-{number}.pcapng")
-        flip_tcp_bits(ethernet, made[-1], chance)
+        flip_tcp_bits(ethernet, part("flipped", number), chance)
     for kind in KINDS:
-        made.append(folder / f"hostile-{kind}.pcap")
-        write(kind, 60, made[-1])
+        write(kind, 60, part("hostile", kind))
     for kind in ("tcp", "ip", "eth"):
-        made.append(folder / f"random-{kind}.pcap")
-        run_tool("randpkt", "-c", 200, "-b", 300, "-t", kind, made[-1])
-    return made
+        run_tool("randpkt", "-c", 200, "-b", 300, "-t", kind, part("random", kind))
+    return {"whole": whole, **{kind: merged(folder, kind, paths) for kind, paths in parts.items()}}
+
+
+def merged(folder, name, parts):
+    """A file of that name in folder, of captures one after the other; its path."""
+    path = folder / f"{name}.pcapng"
+    run_tool("mergecap", "-a", "-F", "pcapng", "-w", path, *parts)
+    return path
 
 
 class NonInterference(unittest.TestCase):
@@ -117,7 +122,7 @@ class NonInterference(unittest.TestCase):
         return shutil.copy(capture, self.keep)
 
     def test_same_but_for_our_own(self):
-        runs = list(product(self.captures, OUTPUTS))
+        runs = list(product(self.captures.values(), OUTPUTS))
 
         def both(run):
             capture, arguments = run

@@ -119,7 +119,7 @@ def lab(light):
 
 
 def difference(one, other, sight):
-    """Between two colours as somebody sees them: CIE 1976; 2.3 is just noticeable side by side."""
+    """Between two colours as seen with a sight: CIE 1976; 2.3 is just noticeable side by side."""
     seen = [lab([min(1, max(0, sum(m * c for m, c in zip(row, linear(colour), strict=True))))
                  for row in sight]) for colour in (one, other)]
     return sum((a - b) ** 2 for a, b in zip(*seen, strict=True)) ** 0.5

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Pages of commands keep their word: each console block of a page is run, and must print what it says.
+"""The pages of commands are right: each console block of a page is run, and must print what the page says.
 
 A block is one command line, "$ tshark -r CAPTURE …", perhaps with a pipe behind it, and its output.
 CAPTURE is relative to test-captures.

@@ -5,8 +5,9 @@
     run.py CAPTURE...            compare
     run.py CAPTURE... --bless    write golden/NAME.txt, unless a check against the truth fails
 
-The same table must come out of one pass, two passes, a display filter, custom columns without
-a filter, and sharkd asked about frames in a random order (TCPSTATE_SEED repeats an order).
+sharkd must show the same when it is asked about frames in a random order (TCPSTATE_SEED repeats an order).
+The same table must come out of one pass, two passes, a display filter, custom columns without a filter, and
+with the sender as the local end: of all the captures together, in one file.
 Where a ladder made the capture (test-captures/build.py), its states and its marks of what is
 confirmed are the truth, and the golden file is there to be read.
 """
@@ -17,9 +18,10 @@ import os
 import random
 import re
 import sys
+import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -29,6 +31,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent / "test-captures")]
 
 import build  # noqa: E402
 from figure5 import leads_along  # noqa: E402
+from together import together  # noqa: E402
 from tshark import Tshark  # noqa: E402
 
 FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
@@ -131,10 +134,9 @@ def _walk(frame, parent, addresses, layers):
             _walk(frame, item, addresses, layers)
 
 
-def layers_of(tshark, capture, arguments=(), times=False):
-    """All TCP layers of a capture, in order, as tshark with arguments shows them; with times, the frames' too."""
-    pdml = tshark.run(["-T", "pdml", *arguments], capture).stdout
-    return (layers_in(pdml), times_in(pdml)) if times else layers_in(pdml)
+def layers_of(tshark, capture, arguments=()):
+    """All TCP layers of a capture, in order, as tshark with arguments shows them."""
+    return layers_in(tshark.run(["-T", "pdml", *arguments], capture).stdout)
 
 
 def layers_in(pdml):
@@ -174,6 +176,19 @@ def table(layers):
                    for row in rows)
 
 
+def sender_first(layer):
+    """A layer as it is shown with the sender as the local end: the ends change places if its headline, which names the
+    local end first, begins with the receiver. tcpstate.local.by apart."""
+    ends = {end: f"tcpstate.{end}" for end in ("local", "remote")}
+    if layer.shown and not re.match(rf"\[?TCP State: {re.escape(layer.source)} ", layer.labels[0][1]):
+        ends = dict(zip(ends, reversed(ends.values())))
+
+    def renamed(values):
+        return {re.sub(r"^tcpstate\.(local|remote)\b(?!\.by)", lambda match: ends[match[1]], name): value
+                for name, value in values.items()}
+    return replace(layer, shown=renamed(layer.shown), steps=renamed(layer.steps))
+
+
 STATES = ("CLOSED", "LISTEN", "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
           "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
 
@@ -198,16 +213,9 @@ class Regress:
 
     @classmethod
     def setUpClass(cls):
-        cls.layers, cls.times = layers_of(cls.tshark, cls.capture, times=True)
-        cls.by_sender = layers_of(cls.tshark, cls.capture, SENDER_IS_LOCAL)
-
-    def same_table(self, layers, how):
-        expected, got = table(self.layers), table(layers)
-        if got != expected:
-            self.fail(f"{how} shows something else:\n" + "".join(difflib.unified_diff(
-                expected.splitlines(True), got.splitlines(True), "one pass", how)))
-        self.assertEqual([layer.shown for layer in layers],
-                         [layer.shown for layer in self.layers], how)
+        pdml = cls.tshark.run(["-T", "pdml"], cls.capture).stdout
+        cls.layers, cls.times = layers_in(pdml), times_in(pdml)
+        cls.by_sender = [sender_first(layer) for layer in cls.layers]
 
     def test_1_fields_agree_with_each_other(self):
         for layer in self.layers:
@@ -271,7 +279,7 @@ class Regress:
         held.append((step["entered"], frame))
 
     def test_1_local_end_is_decided_once(self):
-        """Only a SYN that opens a connection anew may change how the local end was told."""
+        """Only a SYN that opens a new connection may change how the local end was chosen."""
         latest = {}
         for layer in (layer for layer in self.layers if layer.shown):
             by = layer.shown["tcpstate.local.by"]
@@ -308,22 +316,60 @@ class Regress:
             if wrong:
                 self.fail(f"{self.made.source}:\n" + "\n".join(wrong))
 
-    def test_3_two_passes(self):
-        self.same_table(layers_of(self.tshark, self.capture, ["-2"]), "-2")
+    def test_3_sharkd_in_random_order(self):
+        seed = int(os.environ.get("TCPSTATE_SEED") or random.SystemRandom().randrange(10**6))
+        frames = sorted({layer.frame for layer in self.layers}) * 2
+        print(f"TCPSTATE_SEED={seed}", file=sys.stderr)
+        random.Random(seed).shuffle(frames)
+        self.sharkd.load(self.capture)
+        for frame in frames:
+            expected = [item for layer in self.layers if layer.frame == frame
+                        for item in layer.labels]
+            self.assertEqual(_plugin_nodes(self.sharkd.frame(frame)), expected,
+                             f"frame {frame}")
 
-    def test_4_display_filter(self):
-        filtered = layers_of(self.tshark, self.capture, ["-Y", "tcpstate"])
+    def test_4_golden(self):
+        golden = HERE / "golden" / f"{self.capture.stem}.txt"
+        text = _header(self.capture, self.made) + table(self.layers)
+        self.assertTrue(golden.exists(), f"no {golden.name}; make it with --bless")
+        self.assertEqual(golden.read_text(), text)
+
+
+class Modes(unittest.TestCase):
+    """All captures in one file: however it is read, the same is shown."""
+    tshark = None
+    file = None     # set by main()
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.layers = layers_of(cls.tshark, cls.file)
+        assert any(layer.shown for layer in cls.layers), "no state is shown"
+
+    def same_table(self, layers, how):
+        expected, got = table(self.layers), table(layers)
+        if got != expected:
+            self.fail(f"{how} shows something else:\n" + "".join(difflib.unified_diff(
+                expected.splitlines(True), got.splitlines(True), "one pass", how)))
+        self.assertEqual([layer.shown for layer in layers],
+                         [layer.shown for layer in self.layers], how)
+
+    def test_two_passes(self):
+        self.same_table(layers_of(self.tshark, self.file, ["-2"]), "-2")
+
+    def test_display_filter(self):
+        filtered = layers_of(self.tshark, self.file, ["-Y", "tcpstate"])
         kept = {layer.frame for layer in filtered}
         self.assertEqual(kept, {layer.frame for layer in self.layers if layer.shown})
         others = [layer for layer in self.layers if layer.frame not in kept]
         self.same_table(sorted(filtered + others, key=lambda layer: layer.frame), "-Y tcpstate")
 
-    def test_5_columns_without_a_filter(self):
+    def test_columns_without_a_filter(self):
         names = [f"tcpstate.{end}{form}" for end in ("local", "remote", "src", "dst")
                  for form in ("", ".str")]
         columns = ['"No.","%m"'] + [f'"{name}","%Cus:{name}:0:R"' for name in names]
         out = self.tshark.run(["-T", "tabs", "-o", "gui.column.format:" + ",".join(columns)],
-                              self.capture).stdout
+                              self.file).stdout
         shown = {}
         for line in out.splitlines():
             number, *cells = (cell.strip() for cell in line.split("\t"))
@@ -336,23 +382,13 @@ class Regress:
                                  f"column {name}, frame {frame}")
         self.assertLessEqual({layer.frame for layer in self.layers}, set(shown))
 
-    def test_6_sharkd_in_random_order(self):
-        seed = int(os.environ.get("TCPSTATE_SEED") or random.SystemRandom().randrange(10**6))
-        frames = sorted({layer.frame for layer in self.layers}) * 2
-        print(f"TCPSTATE_SEED={seed}", file=sys.stderr)
-        random.Random(seed).shuffle(frames)
-        self.sharkd.load(self.capture)
-        for frame in frames:
-            expected = [item for layer in self.layers if layer.frame == frame
-                        for item in layer.labels]
-            self.assertEqual(_plugin_nodes(self.sharkd.frame(frame)), expected,
-                             f"frame {frame}")
-
-    def test_7_golden(self):
-        golden = HERE / "golden" / f"{self.capture.stem}.txt"
-        text = _header(self.capture, self.made) + table(self.layers)
-        self.assertTrue(golden.exists(), f"no {golden.name}; make it with --bless")
-        self.assertEqual(golden.read_text(), text)
+    def test_sender_is_local(self):
+        layers = layers_of(self.tshark, self.file, SENDER_IS_LOCAL)
+        for layer, expected in zip(layers, map(sender_first, self.layers), strict=True):
+            for each in layer, expected:
+                each.shown.pop("tcpstate.local.by", None)
+            if layer.source != layer.destination:
+                self.assertEqual((layer.shown, layer.steps), (expected.shown, expected.steps), f"frame {layer.frame}")
 
 
 def _segment(row):
@@ -405,25 +441,32 @@ def checks_of(capture):
     return type(capture.stem, (Regress, unittest.TestCase), members)
 
 
+def passes(checks):
+    """Run a class of checks; whether there are any, and all pass."""
+    done = unittest.TextTestRunner(verbosity=1).run(unittest.defaultTestLoader.loadTestsFromTestCase(checks))
+    return done.wasSuccessful() and done.testsRun > 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("captures", type=Path, nargs="+", metavar="CAPTURE")
     parser.add_argument("--bless", action="store_true", help="write the golden files")
     arguments = parser.parse_args()
     if arguments.bless:
-        Regress.test_7_golden = None
+        Regress.test_4_golden = None
     wrong = 0
-    with Tshark() as Regress.tshark, Regress.tshark.sharkd() as Regress.sharkd:
+    with Tshark() as tshark, tshark.sharkd() as Regress.sharkd, tempfile.TemporaryDirectory() as folder:
+        Regress.tshark = Modes.tshark = tshark
         for capture in arguments.captures:
             checks = checks_of(capture.resolve())
-            done = unittest.TextTestRunner(verbosity=1).run(
-                unittest.defaultTestLoader.loadTestsFromTestCase(checks))
-            if not done.wasSuccessful() or not done.testsRun:
+            if not passes(checks):
                 print(f"fails: {capture.name}")
                 wrong += 1
             elif arguments.bless:
                 golden = HERE / "golden" / f"{capture.stem}.txt"
                 golden.write_text(_header(checks.capture, checks.made) + table(checks.layers))
+        Modes.file = together(arguments.captures, Path(folder) / "together.pcapng")
+        wrong += not passes(Modes)
     return 1 if wrong else 0
 
 

@@ -18,7 +18,8 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE.parent), str(CAPTURES)]
 
 import packets  # noqa: E402
-from tshark import Tshark, run_tool  # noqa: E402
+from together import together  # noqa: E402
+from tshark import Tshark  # noqa: E402
 
 STATES = ("CLOSED", "LISTEN", "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
           "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
@@ -119,7 +120,7 @@ class Connection:
 def opens(segment, latest_syn):
     """Whether the segment begins an incarnation of sockets that are known already.
 
-    A socket that was in SYN_SENT already and repeats its SYN, number latest_syn, is none anew: figure 9.
+    A socket that was in SYN_SENT already and repeats its SYN, number latest_syn, is no new one: figure 9.
     """
     steps = [step for end in segment.ends for step in end.steps]
     tries_on = segment.syn == latest_syn and "SYN_SENT" not in [entered for *_, entered in steps]
@@ -156,22 +157,7 @@ class Statistics(unittest.TestCase):
             "refused", "server-aborts", "simultaneous-close", "simultaneous-open",
             "time-wait-reuse", "figure-09", "figure-12", "odd/time-runs-backwards",
             "odd/swapped-ports", "odd/ack-before-syn-ack", "odd/half-open-midstream")]
-        cls.many = cls.folder / "many.pcapng"
-        cls.merge(cls.many, [cls.other_ports(capture, number)
-                             for number, capture in enumerate(cls.captures)])
-
-    @staticmethod
-    def merge(into, parts):
-        run_tool("mergecap", "-a", "-w", into, *parts)
-
-    @classmethod
-    def other_ports(cls, capture, number):
-        """A copy whose client's port 40000 is another, that what is merged stays apart."""
-        changed = capture.read_bytes().replace((packets.CLIENT_PORT).to_bytes(2, "big"),
-                                               (packets.CLIENT_PORT + number).to_bytes(2, "big"))
-        path = cls.folder / f"{number}.pcap"
-        path.write_bytes(changed)
-        return path
+        cls.many = together(cls.captures, cls.folder / "many.pcapng")
 
     def segments(self, capture, arguments=()):
         out = self.tshark.run(["-o", "tcpstate.local_endpoint:client", "-o",
@@ -225,13 +211,13 @@ class Statistics(unittest.TestCase):
         self.assertTrue(set(states[-1]) <= set(OVER), states)
 
     def test_a_filter_chooses_connections(self):
-        """Whatever segments it lets through, the rows say how it ended."""
+        """The rows say how a connection ended, also where the filter hides its last segments."""
         everything = self.table(self.many)
         for expression, keep in (
-                ("tcp.port == 40001", lambda row: "40001" in row[0] + row[3]),
+                ("tcp.port == 40100", lambda row: "40100" in row[0] + row[3]),
                 ("ipv6", lambda row: row[0].startswith("[")),
-                ("tcp.flags.syn == 1 and tcp.flags.ack == 0 and tcp.port == 40009",
-                 lambda row: "40009" in row[0] + row[3]),
+                ("tcp.flags.syn == 1 and tcp.flags.ack == 0 and tcp.port == 40900",
+                 lambda row: "40900" in row[0] + row[3]),
                 ("udp", lambda row: False)):
             with self.subTest(filter=expression):
                 rows = self.table(self.many, ["-z", f"tcpstate,connections,{expression}"])

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What nobody looks at as it comes is followed all the same: of a capture read in two passes, at the first of which
-nobody looks, the second shows what one pass shows. Over what seldom comes: odd options, and times that cannot be."""
+"""Segments are followed also while nothing refers to their states: what tshark -2 shows, in whose first pass nothing
+does, is what one pass shows. Over rare TCP options, headers cut off, and impossible time stamps."""
 
 import struct
 import sys
@@ -18,7 +18,8 @@ from packets import CLIENT4, SERVER4  # noqa: E402
 from tshark import Tshark  # noqa: E402
 
 ENDS = ("local", "remote")
-SHOWN = ("frame.number", "tcpstate.closed_by", "tcpstate.midstream", "tcpstate.transition",
+PORT = 40000  # of the client in the first connection of a capture
+SHOWN = ("tcp.port", "frame.number", "tcpstate.closed_by", "tcpstate.midstream", "tcpstate.transition",
          *(f"tcpstate.{end}{form}" for end in ENDS
            for form in (".str", ".confirmed", ".since", ".duration", ".event")))
 
@@ -86,7 +87,7 @@ def pcapng(records):
 
 
 class Unseen(unittest.TestCase):
-    """Captures made here, each read in one pass and in two."""
+    """Captures made here, of many connections each, read in one pass and in two."""
     maxDiff = None
 
     @classmethod
@@ -94,59 +95,55 @@ class Unseen(unittest.TestCase):
         cls.tshark = cls.enterClassContext(Tshark())
         cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
 
-    def rows(self, content, segments):
-        """What both passes show of a capture of so many segments."""
-        path = self.folder / f"{len(list(self.folder.iterdir()))}.pcap"
-        path.write_bytes(content)
+    def check(self, form, connections):
+        """Both passes show the same, a state on each segment, and every connection from its SYN to TIME_WAIT.
+
+        form makes the capture's bytes of records; connections are lists of records by name. The first has the client's
+        port PORT, the next one more, and so on.
+        """
+        path = self.folder / f"{self.id()}.pcap"
+        path.write_bytes(form(record for records in connections.values() for record in records))
         once, twice = (self.tshark.fields(path, SHOWN, passes) for passes in ((), ("-2",)))
         self.assertEqual(once, twice)
-        self.assertEqual(segments, sum(1 for row in once if row[4]), "segments without a state")
-        return once
-
-    def check_opened_and_closed(self, rows):
-        """The SYN was followed, and the client is in TIME_WAIT at the end."""
-        self.assertEqual("", rows[-1][2], "midstream: the SYN was not followed")
-        self.assertEqual("TIME_WAIT", rows[-1][4])
+        for port, (name, records) in enumerate(connections.items(), PORT):
+            with self.subTest(name):
+                rows = [dict(zip(SHOWN, row)) for row in once if str(port) in row[0].split(",")]
+                self.assertEqual(len(records), sum(row["tcpstate.local.str"] != "" for row in rows))
+                self.assertEqual("", rows[-1]["tcpstate.midstream"], "the SYN was not followed")
+                self.assertEqual("TIME_WAIT", rows[-1]["tcpstate.local.str"])
 
     def test_options(self):
+        connections = {}
         for name, options in OPTIONS.items():
             for rest in (b"", STAMPS, STAMPS_LAST):
-                with self.subTest(name, rest=rest.hex()):
-                    frames = list(connection(40000, rest, options))
-                    self.check_opened_and_closed(self.rows(
-                        pcap((1767225600, 1000 * n, frame, None) for n, frame in enumerate(frames)), len(frames)))
+                frames = connection(PORT + len(connections), rest, options)
+                connections[f"{name}, {rest.hex()}"] = [
+                    (1767225600, 1000 * n, frame, None) for n, frame in enumerate(frames)]
+        self.check(pcap, connections)
 
     def test_headers_cut_off(self):
-        for captured in (54, 57, 58, 66, 73):
-            with self.subTest(captured=captured):
-                frames = list(connection(40000, STAMPS, OPTIONS["usual"]))
-                self.check_opened_and_closed(self.rows(
-                    pcap((1767225600, 1000 * n, frame, captured) for n, frame in enumerate(frames)), len(frames)))
+        self.check(pcap, {captured: [(1767225600, 1000 * n, frame, captured) for n, frame in enumerate(
+            connection(port, STAMPS, OPTIONS["usual"]))] for port, captured in enumerate((54, 57, 58, 66, 73), PORT)})
 
     def test_times(self):
         """Time stamps that leap, run backwards, or have more nanoseconds than a second, or what a reader takes for
         fewer than none."""
-        for name, times in {
-                "backwards": [(1000 - n, 5) for n in range(15)],
-                "backwards within a second": [(1000, 900000000 - n) for n in range(15)],
-                "over 17 minutes": [(1000 + 1023 * (n > 2), 0) for n in range(15)],
-                "over more": [(1000 + 3000 * (n > 2), 0) for n in range(15)],
-                "too many nanoseconds": [(1000, 0xFFFFFFFF - n % 2 * 0x80000000) for n in range(15)],
-                "1970": [(0, n) for n in range(15)],
-                "2106": [(0xFFFFFFFF, n) for n in range(15)],
-        }.items():
-            with self.subTest(name):
-                frames = list(connection(40000))
-                self.assertEqual(len(frames), len(times))
-                self.check_opened_and_closed(self.rows(
-                    pcap((*time, frame, None) for time, frame in zip(times, frames)), len(frames)))
+        times = {
+            "backwards": [(1000 - n, 5) for n in range(15)],
+            "backwards within a second": [(1000, 900000000 - n) for n in range(15)],
+            "over 17 minutes": [(1000 + 1023 * (n > 2), 0) for n in range(15)],
+            "over more": [(1000 + 3000 * (n > 2), 0) for n in range(15)],
+            "too many nanoseconds": [(1000, 0xFFFFFFFF - n % 2 * 0x80000000) for n in range(15)],
+            "1970": [(0, n) for n in range(15)],
+            "2106": [(0xFFFFFFFF, n) for n in range(15)],
+        }
+        self.check(pcap, {name: [(*time, frame, None) for time, frame in zip(stamps, connection(port), strict=True)]
+                          for port, (name, stamps) in enumerate(times.items(), PORT)})
 
     def test_times_far_off(self):
-        for first in (2**32, 2**33 - 5, 2**33, 9223372036 - 5, 2**40, 2**62, 2**63 - 20, 2**64 - 20):
-            with self.subTest(first=first):
-                frames = list(connection(40000))
-                self.check_opened_and_closed(self.rows(
-                    pcapng((first + n, frame) for n, frame in enumerate(frames)), len(frames)))
+        seconds = (2**32, 2**33 - 5, 2**33, 9223372036 - 5, 2**40, 2**62, 2**63 - 20, 2**64 - 20)
+        self.check(pcapng, {first: [(first + n, frame) for n, frame in enumerate(connection(port))]
+                            for port, first in enumerate(seconds, PORT)})
 
 
 if __name__ == "__main__":

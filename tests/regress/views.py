@@ -4,7 +4,7 @@
 and that these and statistics.py's views agree on what one connection is.
 
     views.py                  compare
-    views.py --bless          write golden/ladder-NAME.txt anew: to be read beside the RFC's figures
+    views.py --bless          write golden/ladder-NAME.txt: to be read beside the RFC's figures
 """
 
 import functools
@@ -35,7 +35,7 @@ GOLDEN = [*FIGURES, *(CAPTURES / f"{name}.pcap" for name in (
     "client-closes-first", "half-close-download", "ipv6", "lost-final-ack", "midstream", "refused",
     "simultaneous-close", "time-wait-reuse", "odd/rst-in-window", "odd/time-runs-backwards"))]
 
-# What one run prints of each view, in whatever order.
+# What one run prints of each view, in any order.
 NEXT = r"(?=<svg|\nTCP State: ladder\n|TCP connections at|\n={20}|\Z)"
 PRINTED = {
     "tcpstate,ladder": r"\nTCP State: ladder\n.*?" + NEXT,
@@ -49,31 +49,32 @@ ROW = re.compile(r"([A-Z_0-9]+\??) +(-->|<--) (<\S+?) +(-->|<--) ([A-Z_0-9]+\??)
 FOLDED = re.compile(r" *… ([\d,]+) segments, ([\d,]+) bytes from client, ([\d,]+) from server$")
 
 
-def conversation(ends, script, step_us=1000):
-    """A capture of two ends, ports 50000 and 60000; script: (index of the sender, seq, ack, flags)."""
-    frames = []
-    for n, (sender, seq, ack, flags) in enumerate(script):
+def conversation(ends, script, port=50000):
+    """The frames of two ends, of this port and 60000; script: (index of the sender, seq, ack, flags)."""
+    for sender, seq, ack, flags in script:
         src, dst = ends[sender], ends[not sender]
-        ports = (50000, 60000) if sender == 0 else (60000, 50000)
-        segment = packets.tcp(src, dst, *ports, seq, ack, flags)
-        frames.append((step_us * n, packets.ethernet(packets.ip(src, dst, packets.TCP, segment)),
-                       None))
-    return packets.pcap(packets.ETHERNET, frames)
+        ports = (port, 60000) if sender == 0 else (60000, port)
+        yield packets.ethernet(packets.ip(src, dst, packets.TCP, packets.tcp(src, dst, *ports, seq, ack, flags)))
+
+
+def capture_of(frames, step_us=1000):
+    """A capture of frames, so many microseconds apart."""
+    return packets.pcap(packets.ETHERNET, [(step_us * n, frame, None) for n, frame in enumerate(frames)])
 
 
 def long_ipv6():
     """A handshake and a FIN between addresses as long as they get."""
     ends = [f"2001:db8:{n}1{n}1:{n}2{n}2:{n}3{n}3:{n}4{n}4:{n}5{n}5:{n}6{n}6" for n in (8, 9)]
-    return conversation(ends, [
+    return capture_of(conversation(ends, [
         (0, 4000000000, 0, ("SYN",)), (1, 4100000000, 4000000001, ("SYN", "ACK")),
-        (0, 4000000001, 4100000001, ("ACK",)), (0, 4000000001, 4100000001, ("FIN", "ACK"))])
+        (0, 4000000001, 4100000001, ("ACK",)), (0, 4000000001, 4100000001, ("FIN", "ACK"))]))
 
 
 def no_tcp():
     """A capture of one ICMP error."""
     quote = packets.ip("10.9.0.1", "10.9.0.2", packets.TCP, bytes(20))
     frame = packets.ethernet(packets.icmp_error("10.9.0.2", "10.9.0.1", quote))
-    return packets.pcap(packets.ETHERNET, [(0, frame, None)])
+    return capture_of([frame])
 
 
 def setUpModule():  # pylint: disable=invalid-name
@@ -107,7 +108,7 @@ class Views(unittest.TestCase):
         pdml, end, printed = printed.partition("</pdml>\n")
         views = {what: "".join(re.findall(pattern, printed, re.DOTALL)) for what, pattern in PRINTED.items()}
         left = functools.reduce(lambda text, view: text.replace(view, "", 1), views.values(), printed)
-        assert not asked or (all(views.values()) and not left.strip()), f"{capture.name}: these are not the views:\n{printed}"
+        assert not asked or (all(views.values()) and not left.strip()), f"{capture.name} has not the views:\n{printed}"
         return views, [layer for layer in run.layers_in(pdml + end) if layer.shown]
 
     def view(self, capture, what, arguments=()):
@@ -469,21 +470,21 @@ CLIENT_REBOOTS = [(0, 400, 0, ("SYN",)), (1, 301, 101, ("ACK",)), (0, 101, 0, ("
 SERVER_REBOOTS = [(1, 900, 0, ("SYN",)), (0, 101, 301, ("ACK",)), (1, 301, 0, ("RST",))]
 BOTH_CLOSE = [(0, 101, 301, ("FIN", "ACK")), (1, 301, 102, ("FIN", "ACK")), (0, 102, 302, ("ACK",))]
 
-# Which frames are one connection, whatever Wireshark's streams are. Series differ in those.
+# Which frames, first and last, are one connection, independently of Wireshark's streams, in which series differ.
 GROUPED = {
-    "repeats-its-syn": (HANDSHAKE + CLIENT_REBOOTS + [(0, 400, 0, ("SYN",))], ["1 to 7"]),
-    "sends-another-syn": (HANDSHAKE + CLIENT_REBOOTS + [(0, 800, 0, ("SYN",))], ["1 to 6", "7"]),
-    "server-repeats-its-syn": (HANDSHAKE + SERVER_REBOOTS + [(1, 900, 0, ("SYN",))], ["1 to 7"]),
+    "repeats-its-syn": (HANDSHAKE + CLIENT_REBOOTS + [(0, 400, 0, ("SYN",))], [(1, 7)]),
+    "sends-another-syn": (HANDSHAKE + CLIENT_REBOOTS + [(0, 800, 0, ("SYN",))], [(1, 6), (7, 7)]),
+    "server-repeats-its-syn": (HANDSHAKE + SERVER_REBOOTS + [(1, 900, 0, ("SYN",))], [(1, 7)]),
     "server-gets-through": (
         HANDSHAKE + SERVER_REBOOTS + [(1, 900, 0, ("SYN",)), (0, 700, 901, ("SYN", "ACK"))],
-        ["1 to 8"]),
+        [(1, 8)]),
     "both-open": ([(0, 100, 0, ("SYN",)), (1, 300, 0, ("SYN",)), (0, 100, 301, ("SYN", "ACK")),
-                   (1, 300, 101, ("SYN", "ACK"))], ["1 to 4"]),
-    "same-number-after-close": (HANDSHAKE + BOTH_CLOSE + HANDSHAKE, ["1 to 6", "7 to 9"]),
+                   (1, 300, 101, ("SYN", "ACK"))], [(1, 4)]),
+    "same-number-after-close": (HANDSHAKE + BOTH_CLOSE + HANDSHAKE, [(1, 6), (7, 9)]),
     "another-number-after-close": (
         HANDSHAKE + BOTH_CLOSE + [(0, 5000, 0, ("SYN",)), (1, 9000, 5001, ("SYN", "ACK"))],
-        ["1 to 6", "7 to 8"]),
-    "refused-and-repeated": ([(0, 100, 0, ("SYN",)), (1, 0, 101, ("RST", "ACK"))] * 2, ["1 to 4"]),
+        [(1, 6), (7, 8)]),
+    "refused-and-repeated": ([(0, 100, 0, ("SYN",)), (1, 0, 101, ("RST", "ACK"))] * 2, [(1, 4)]),
 }
 
 
@@ -517,31 +518,29 @@ class Connections(Views):
             with self.subTest(capture=capture.name):
                 self.assertTrue(self.shown(capture))
 
-    def test_whatever_the_streams(self):
-        for name, (script, frames) in GROUPED.items():
-            ends = ("10.9.0.1", "10.9.0.2")
-            capture = self.made(f"{name}.pcap", conversation(ends, script, 400000))
-            with self.subTest(capture=name):
-                self.assertEqual(self.shown(capture), frames)
-                # A filter hides where each begins.
-                self.assertEqual(self.shown(capture, "!(tcp.flags.syn==1) || tcp.flags.ack==1"),
-                                 self.hidden(script, frames))
+    def test_independent_of_streams(self):
+        """In one capture, each of its own ports; a filter hides where each connection begins."""
+        frames, every, left = [], [], []
+        for port, (script, connections) in enumerate(GROUPED.values(), 50000):
+            for first, last in connections:
+                numbers = range(len(frames) + first, len(frames) + last + 1)
+                every.append(numbers)
+                left.append([n for n in numbers if script[n - len(frames) - 1][3] != ("SYN",)])
+            frames += conversation(("10.9.0.1", "10.9.0.2"), script, port)
+        capture = self.made("grouped.pcap", capture_of(frames, 400000))
+        self.assertEqual(self.shown(capture), [self.span(numbers) for numbers in every])
+        self.assertEqual(self.shown(capture, "!(tcp.flags.syn==1) || tcp.flags.ack==1"),
+                         [self.span(numbers) for numbers in left if numbers])
 
     @staticmethod
-    def hidden(script, frames):
-        """What is left of the frames of each connection without those that are a SYN alone."""
-        left = []
-        for words in frames:
-            numbers = [int(word) for word in words.split(" to ")]
-            passed = [n for n in range(numbers[0], numbers[-1] + 1) if script[n - 1][3] != ("SYN",)]
-            if passed:
-                left.append(f"{passed[0]} to {passed[-1]}" if len(passed) > 1 else f"{passed[0]}")
-        return left
+    def span(numbers):
+        """As the ladder writes it."""
+        return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
 
     def test_what_a_filter_hides_at_the_end(self):
         """The row and the diagram tell how it ended, also where that is in another stream."""
         script, _ = GROUPED["repeats-its-syn"]
-        capture = self.made("hides.pcap", conversation(("10.9.0.1", "10.9.0.2"), script))
+        capture = self.made("hides.pcap", capture_of(conversation(("10.9.0.1", "10.9.0.2"), script)))
         row, picture = self.view(capture, "tcpstate,connections"), self.view(capture, "tcpstate,diagram")
         for last in (3, 6):
             behind = f",frame.number<={last}"
@@ -553,7 +552,7 @@ class Connections(Views):
     def test_who_calls_back_is_the_client(self):
         """Figure 9 with the ends changed: one row, of the latest roles, and its states at the end."""
         script, _ = GROUPED["server-repeats-its-syn"]
-        capture = self.made("calls-back.pcap", conversation(("10.9.0.1", "10.9.0.2"), script))
+        capture = self.made("calls-back.pcap", capture_of(conversation(("10.9.0.1", "10.9.0.2"), script)))
         row = self.view(capture, "tcpstate,connections").splitlines()[2].split()
         self.assertEqual((row[0], row[1], row[3], row[4]),
                          ("10.9.0.2:60000", "SYN_SENT", "10.9.0.1:50000", "SYN_RCVD?"))
@@ -563,7 +562,7 @@ class Connections(Views):
 
 
 def bless():
-    """Write the golden files anew."""
+    """Write the golden files."""
     with Tshark() as tshark:
         for capture in GOLDEN:
             printed = tshark.run(["-q", "-z", "tcpstate,ladder"], capture).stdout

@@ -103,7 +103,7 @@ def half_open_found_by_close(lab):
     close(lab, client)
 
 
-@scenario("The client loses power, and connects anew from the same port: RFC 9293 figure 9.")
+@scenario("The client loses power, and connects again from the same port: RFC 9293 figure 9.")
 def half_open_found_by_syn(lab):
     listener = lab.listen()
     client, server = lab.connect(listener)
@@ -111,13 +111,13 @@ def half_open_found_by_syn(lab):
     lab.settle()
     crash(client)
     lab.idle(0.5)
-    client, anew = lab.connect(listener)
-    talk(client, anew)
-    close(lab, client, anew)
+    client, second = lab.connect(listener)
+    talk(client, second)
+    close(lab, client, second)
     server.close()
 
 
-@scenario("The client loses power, and connects anew while the server closes the old connection.")
+@scenario("The client loses power, and connects again while the server closes the old connection.")
 def half_open_syn_crosses_close(lab):
     listener = lab.listen()
     client, server = lab.connect(listener)

@@ -62,7 +62,7 @@ def fast_open(lab):
         close(lab, client, server)
 
 
-@scenario("The server closed first and is in TIME_WAIT when the client connects anew from the same "
+@scenario("The server closed first and is in TIME_WAIT when the client connects again from the same "
           "port.", at="server", look="tcpstate.local.previous==TIME_WAIT || tcp.flags.syn==1")
 def time_wait_reuse(lab):
     listener = lab.listen()
@@ -72,7 +72,7 @@ def time_wait_reuse(lab):
         close(lab, server, client)
 
 
-@scenario("The client closed first and is in TIME_WAIT when it connects anew from the same port.",
+@scenario("The client closed first and is in TIME_WAIT when it connects again from the same port.",
           sysctls={"net.ipv4.tcp_tw_reuse": 1})
 def time_wait_reuse_by_client(lab):
     listener = lab.listen()
