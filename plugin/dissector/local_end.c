@@ -82,10 +82,12 @@ void local_networks_apply(void)
 static bool contains(const struct network *network, const struct local_question *q, unsigned end)
 {
     const unsigned whole = network->bits / 8, rest = network->bits % 8;
-    unsigned length;
-    const uint8_t *octets = pair_address(q->pair, end, &length);
+    uint8_t octets[PAIR_ADDRESS_MAX];
 
-    if (network->type != q->type || length < whole + (rest > 0) || memcmp(network->octets, octets, whole) != 0)
+    if (network->type != q->type)
+        return false;
+    pair_address(q->pair, end, octets);
+    if (memcmp(network->octets, octets, whole) != 0)
         return false;
     return rest == 0 || (network->octets[whole] ^ octets[whole]) >> (8 - rest) == 0;
 }

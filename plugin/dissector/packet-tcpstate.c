@@ -21,7 +21,7 @@
 
 static int proto_tcpstate;
 static int tap_tcpstate;
-static protocol_t *protocol;
+static bool enabled; /* the protocol, in the capture file that is open: Wireshark begins anew where that changes */
 static dissector_handle_t tcp_handle;
 static ws_bool info_column; /* a preference: transitions are appended to the Info column */
 
@@ -41,7 +41,7 @@ static const uint8_t *read_segment(tvbuff_t *tvb, const packet_info *pinfo, stru
     const uint32_t length = header_length(header);
     if (length < HEADER_MIN || length > reported)
         return NULL;
-    *seg = header_read(header, captured, reported - length, time_ns(&pinfo->abs_ts) / 1000);
+    header_read(header, captured, reported - length, time_ns(&pinfo->abs_ts) / 1000, seg);
     return header;
 }
 
@@ -91,16 +91,23 @@ static void conclude_while_throwing(void *hooked)
  * the catcher; except_setup_clean(), which would register it, is not exported, so it is made of except_setup_try()'s.
  * There is no setjmp here.
  */
-static int dissect_and_annotate(struct hooked *h, void *data)
+static int dissect_and_annotate(struct hooked *h, const uint8_t *header, void *data)
 {
+    packet_info *pinfo = h->pinfo;
     struct except_stacknode node;
     struct except_catch unused;
     struct except_cleanup cleanup = { conclude_while_throwing, h };
 
+    h->segment.src = pinfo->src; /* the payload's dissectors may put others into pinfo: a tunnel over TCP */
+    h->segment.dst = pinfo->dst;
+    h->segment.srcport = header_number16(header + HEADER_SRCPORT);
+    h->segment.destport = header_number16(header + HEADER_DSTPORT);
+    h->layer = pinfo->curr_layer_num;
+    h->concluded = false;
     except_setup_try(&node, &unused, NULL, 0);
     node.except_type = XCEPT_CLEANUP;
     node.except_info.except_cleanup = &cleanup;
-    const int dissected = call_dissector_only(tcp_handle, h->tvb, h->pinfo, h->tree, data);
+    const int dissected = call_dissector_only(tcp_handle, h->tvb, pinfo, h->tree, data);
     except_pop();
     if (dissected > 0) /* 0: the user has disabled TCP */
         conclude(h);
@@ -121,7 +128,7 @@ static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
     struct hooked h;
     const uint8_t *header;
 
-    if ((!referenced && pinfo->fd->visited) || !proto_is_protocol_enabled(protocol)
+    if ((!referenced && pinfo->fd->visited) || !enabled
         || !(header = read_segment(tvb, pinfo, &h.segment.seg)))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
 
@@ -135,13 +142,7 @@ static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
     h.pinfo = pinfo;
     h.tree = tree;
     h.pair = pair;
-    h.segment.src = pinfo->src; /* the payload's dissectors may put others into pinfo: a tunnel over TCP */
-    h.segment.dst = pinfo->dst;
-    h.segment.srcport = header_number16(header + HEADER_SRCPORT);
-    h.segment.destport = header_number16(header + HEADER_DSTPORT);
-    h.layer = pinfo->curr_layer_num;
-    h.concluded = false;
-    return dissect_and_annotate(&h, data);
+    return dissect_and_annotate(&h, header, data);
 }
 
 /* ------------------------------------------------------------------ registration */
@@ -177,11 +178,17 @@ static void register_preferences(void)
         &info_column);
 }
 
+static void begin_file(void)
+{
+    enabled = proto_is_protocol_enabled(find_protocol_by_id(proto_tcpstate));
+    pairs_forget();
+}
+
 int proto_register_tcpstate(void)
 {
     proto_tcpstate = proto_register_protocol("TCP State", "TCP State", "tcpstate");
     tap_tcpstate = register_tap("tcpstate");
-    register_init_routine(pairs_forget);
+    register_init_routine(begin_file);
     annotation_register(proto_tcpstate);
     register_preferences();
     return proto_tcpstate;
@@ -194,7 +201,6 @@ void proto_reg_handoff_tcpstate(void)
     const int proto_hook = proto_register_protocol_in_name_only("TCP State hook", "TCP State hook", "tcpstate_hook",
                                                                 proto_tcp, FT_PROTOCOL);
 
-    protocol = find_protocol_by_id(proto_tcpstate);
     tcp_handle = find_dissector_add_dependency("tcp", proto_tcpstate);
     dissector_delete_uint("ip.proto", IP_PROTO_TCP, tcp_handle);
     dissector_add_uint("ip.proto", IP_PROTO_TCP, create_dissector_handle(dissect_tcpstate, proto_hook));

@@ -11,74 +11,65 @@
 
 /* ------------------------------------------------------------------ flow keys */
 
-#define ADDRESS_WORDS 4 /* of an address that count, 4 octets each: an IP address has no more */
+#define ADDRESS_MAX PAIR_ADDRESS_MAX
+#define KEY_WORDS (2 * ADDRESS_MAX / 8 + WS_APART_WORDS)
 
 /*
- * Both addresses, both ports as they stand in a header, then what else Wireshark keeps connections apart by. End 0
- * stands first: the end that is less, so that both directions have one key.
+ * Both ports, both addresses, then what else Wireshark keeps connections apart by. End 0 stands first: the end whose
+ * port is less, or whose address if the ports are equal, so that both directions have one key.
  */
 struct flow_key {
+    uint32_t ports;         /* that of end 0 in the upper half */
     uint16_t address_type;  /* enum address_type of both */
-    uint8_t address_words;  /* of each address */
-    uint8_t words;          /* of word[] */
-    uint32_t word[2 * ADDRESS_WORDS + 1 + WS_APART_WORDS];
+    uint16_t words;         /* of word[] */
+    uint64_t word[KEY_WORDS]; /* IPv4: both addresses in one word, end 0's in the lower half; else two for each */
 };
 
-static inline uint32_t word_at(const uint8_t *octets)
+static inline uint32_t ipv4_word(const address *a)
 {
     uint32_t word;
 
-    memcpy(&word, octets, sizeof word);
+    memcpy(&word, a->data, sizeof word);
     return word;
 }
 
-/*
- * Makes the key of a segment. Returns the index of its sender.
- *  words  of each address; inlined where it is a constant
- */
-static inline unsigned make_key(struct flow_key *key, const packet_info *pinfo, const uint8_t *ports, unsigned words)
+static inline void write_address(uint64_t *to, const address *a)
 {
-    const uint8_t *src = (const uint8_t *)pinfo->src.data, *dst = (const uint8_t *)pinfo->dst.data;
-    const uint16_t srcport = header_number16(ports), destport = header_number16(ports + 2);
-    bool swapped = srcport > destport;
-
-    for (unsigned i = words; i-- > 0;) {
-        const uint32_t of_src = word_at(src + 4 * i), of_dst = word_at(dst + 4 * i);
-        if (of_src != of_dst)
-            swapped = of_src > of_dst;
-        key->word[i] = of_src;
-        key->word[words + i] = of_dst;
+    if (a->len == ADDRESS_MAX) {
+        memcpy(to, a->data, ADDRESS_MAX);
+        return;
     }
-    if (swapped) {
-        for (unsigned i = 0; i < words; i++) {
-            const uint32_t of_src = key->word[i];
-            key->word[i] = key->word[words + i];
-            key->word[words + i] = of_src;
-        }
-    }
-    key->word[2 * words] = swapped ? (uint32_t)destport << 16 | srcport : (uint32_t)srcport << 16 | destport;
-    key->address_type = (uint16_t)pinfo->src.type;
-    key->address_words = (uint8_t)words;
-    key->words = (uint8_t)(2 * words + 1);
-    if (!ws_conversations_by_address())
-        key->words = (uint8_t)(key->words + ws_kept_apart_by(pinfo, swapped, key->word + key->words));
-    return swapped;
+    memset(to, 0, ADDRESS_MAX);
+    if (a->len > 0)
+        memcpy(to, a->data, (size_t)MIN(a->len, ADDRESS_MAX));
 }
 
-static inline unsigned key_of(struct flow_key *key, const packet_info *pinfo, const uint8_t *header)
+/* Makes the key of a segment. Returns the index of its sender. */
+static inline unsigned make_key(struct flow_key *key, const packet_info *pinfo, const uint8_t *header)
 {
-    const uint8_t *ports = header + HEADER_SRCPORT;
+    const uint32_t srcport = header_number16(header + HEADER_SRCPORT);
+    const uint32_t destport = header_number16(header + HEADER_DSTPORT);
+    const bool swapped = srcport > destport || (srcport == destport && cmp_address(&pinfo->src, &pinfo->dst) > 0);
+    const address *first = swapped ? &pinfo->dst : &pinfo->src, *other = swapped ? &pinfo->src : &pinfo->dst;
 
-    if (pinfo->src.type == AT_IPv4 && pinfo->dst.type == AT_IPv4)
-        return make_key(key, pinfo, ports, 1);
-    if (pinfo->src.type == AT_IPv6 && pinfo->dst.type == AT_IPv6)
-        return make_key(key, pinfo, ports, 4);
-    return make_key(key, pinfo, ports, (unsigned)CLAMP(MIN(pinfo->src.len, pinfo->dst.len) / 4, 0, ADDRESS_WORDS));
+    key->ports = swapped ? destport << 16 | srcport : srcport << 16 | destport;
+    key->address_type = (uint16_t)first->type;
+    if (first->type == AT_IPv4 && other->type == AT_IPv4) {
+        key->word[0] = ipv4_word(first) | (uint64_t)ipv4_word(other) << 32;
+        key->words = 1;
+    } else {
+        write_address(key->word, first);
+        write_address(key->word + ADDRESS_MAX / 8, other);
+        key->words = 2 * ADDRESS_MAX / 8;
+    }
+    if (!ws_conversations_by_address())
+        key->words = (uint16_t)(key->words + ws_kept_apart_by(pinfo, swapped, key->word + key->words));
+    return swapped;
 }
 
 static inline bool key_is(const struct flow_key *a, const struct flow_key *b)
 {
-    if (a->words != b->words || a->address_type != b->address_type)
+    if (a->ports != b->ports || a->address_type != b->address_type || a->words != b->words)
         return false;
     unsigned at = a->words;
     while (at > 0 && a->word[at - 1] == b->word[at - 1])
@@ -92,52 +83,54 @@ struct pair {
     struct pair *next;      /* in the same bucket */
     struct log log;
     struct tcpfsm machine;
-    uint32_t hash;          /* of the key */
     struct flow_key key;    /* last: only as many of its words are allocated as it has */
 };
 
 unsigned pair_time_wait_s = 240;
 
-#define FIRST_BUCKETS 1024 /* a power of 2; four times as many when there are two pairs for each */
+/* Binary logarithms of numbers of buckets: of the first, and of how many times as many when two pairs share one. */
+enum { FIRST_BUCKETS = 10, MORE_BUCKETS = 2 };
 
 /* Of the capture file that is open. */
 static struct {
     struct pair **bucket;
-    uint32_t mask;        /* number of buckets - 1 */
+    unsigned buckets;     /* binary logarithm of their number */
     uint32_t count;       /* of pairs */
-    uint64_t secret;      /* odd, at random: no capture can be made whose pairs share a bucket */
+    uint64_t secret[1 + 2 * KEY_WORDS]; /* at random: no capture can be made whose pairs share a bucket */
     struct pair *latest;  /* found last, most often the next segment's too; NULL: none */
     nstime_t latest_time; /* of the latest segment of the first pass */
 } file;
 
-static void set_buckets(uint32_t number)
+static void set_buckets(unsigned number)
 {
-    wmem_free(wmem_file_scope(), file.bucket);
-    file.bucket = wmem_alloc0_array(wmem_file_scope(), struct pair *, number);
-    file.mask = number - 1;
+    file.bucket = wmem_alloc0_array(wmem_file_scope(), struct pair *, (size_t)1 << number);
+    file.buckets = number;
 }
 
 void pairs_forget(void)
 {
     memset(&file, 0, sizeof file);
-    file.secret = (uint64_t)g_random_int() << 32 | g_random_int() | 1;
+    for (unsigned i = 0; i < array_length(file.secret); i++)
+        file.secret[i] = (uint64_t)g_random_int() << 32 | g_random_int();
     set_buckets(FIRST_BUCKETS);
 }
 
-static inline uint32_t hash_of(const struct flow_key *key)
+/*
+ * The bucket of a key: a sum of its 32-bit words, each times a secret of its own, of which the upper bits count. So any
+ * two keys share a bucket as seldom as by chance (multilinear hashing, strongly universal).
+ */
+static inline struct pair **bucket_of(const struct flow_key *key)
 {
-    uint64_t hash = 0;
+    uint64_t hash = key->ports * file.secret[2 * KEY_WORDS];
 
-    for (unsigned at = 0; at < key->words; at++) {
-        hash = (hash ^ key->word[at]) * file.secret;
-        hash ^= hash >> 32;
-    }
-    return (uint32_t)hash;
+    for (unsigned at = 0; at < key->words; at++)
+        hash += (uint32_t)key->word[at] * file.secret[2 * at] + (key->word[at] >> 32) * file.secret[2 * at + 1];
+    return &file.bucket[hash >> (64 - file.buckets)];
 }
 
 static void link_in(struct pair *pair)
 {
-    struct pair **bucket = &file.bucket[pair->hash & file.mask];
+    struct pair **bucket = bucket_of(&pair->key);
 
     pair->next = *bucket;
     *bucket = pair;
@@ -145,12 +138,11 @@ static void link_in(struct pair *pair)
 
 static void add_buckets(void)
 {
-    const uint32_t before = file.mask + 1;
+    const size_t before = (size_t)1 << file.buckets;
     struct pair **old = file.bucket;
 
-    file.bucket = NULL;
-    set_buckets(4 * before);
-    for (uint32_t i = 0; i < before; i++) {
+    set_buckets(file.buckets + MORE_BUCKETS);
+    for (size_t i = 0; i < before; i++) {
         for (struct pair *pair = old[i], *next; pair; pair = next) {
             next = pair->next;
             link_in(pair);
@@ -159,14 +151,13 @@ static void add_buckets(void)
     wmem_free(wmem_file_scope(), old);
 }
 
-static struct pair *begin(const struct flow_key *key, uint32_t hash)
+static struct pair *begin(const struct flow_key *key)
 {
     const size_t octets = key->words * sizeof key->word[0];
     struct pair *pair = (struct pair *)wmem_alloc0(wmem_file_scope(), offsetof(struct pair, key.word) + octets);
 
     memcpy(&pair->key, key, offsetof(struct flow_key, word) + octets);
-    pair->hash = hash;
-    if (++file.count / 2 > file.mask)
+    if (++file.count >> file.buckets >= 2)
         add_buckets();
     link_in(pair);
     return pair;
@@ -176,15 +167,14 @@ struct pair *pair_find(const packet_info *pinfo, const uint8_t *header, unsigned
 {
     struct flow_key key;
 
-    *sender = key_of(&key, pinfo, header);
+    *sender = make_key(&key, pinfo, header);
     if (file.latest && key_is(&file.latest->key, &key))
         return file.latest;
-    const uint32_t hash = hash_of(&key);
-    struct pair *pair = file.bucket[hash & file.mask];
+    struct pair *pair = *bucket_of(&key);
     while (pair && !key_is(&pair->key, &key))
         pair = pair->next;
     if (!pair && !pinfo->fd->visited)
-        pair = begin(&key, hash);
+        pair = begin(&key);
     if (pair)
         file.latest = pair;
     return pair;
@@ -192,15 +182,19 @@ struct pair *pair_find(const packet_info *pinfo, const uint8_t *header, unsigned
 
 uint16_t pair_port(const struct pair *pair, unsigned end)
 {
-    const uint32_t ports = pair->key.word[2 * pair->key.address_words];
-
-    return (uint16_t)(end ? ports : ports >> 16);
+    return (uint16_t)(end ? pair->key.ports : pair->key.ports >> 16);
 }
 
-const uint8_t *pair_address(const struct pair *pair, unsigned end, unsigned *length)
+void pair_address(const struct pair *pair, unsigned end, uint8_t octets[PAIR_ADDRESS_MAX])
 {
-    *length = 4u * pair->key.address_words;
-    return (const uint8_t *)(pair->key.word + end * pair->key.address_words);
+    const struct flow_key *key = &pair->key;
+
+    if (key->address_type == AT_IPv4) {
+        const uint32_t word = (uint32_t)(end ? key->word[0] >> 32 : key->word[0]);
+        memcpy(octets, &word, sizeof word);
+    } else {
+        memcpy(octets, key->word + end * ADDRESS_MAX / 8, ADDRESS_MAX);
+    }
 }
 
 int64_t pairs_latest_ns(void)

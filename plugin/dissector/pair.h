@@ -46,8 +46,10 @@ bool pair_view(const struct pair *pair, uint32_t frame, uint8_t layer, unsigned 
 /* An end's port. */
 uint16_t pair_port(const struct pair *pair, unsigned end);
 
-/* Octets of an end's address, *length of them; as long as the pair. */
-const uint8_t *pair_address(const struct pair *pair, unsigned end, unsigned *length);
+#define PAIR_ADDRESS_MAX 16 /* octets of an address that count: an IP address has no more */
+
+/* Writes the octets of an end's address, 4 for IPv4, else 16. */
+void pair_address(const struct pair *pair, unsigned end, uint8_t octets[PAIR_ADDRESS_MAX]);
 
 /* When the latest segment of the first pass was captured, nanoseconds since 1970: once the capture is read, its end. */
 int64_t pairs_latest_ns(void);

@@ -115,14 +115,14 @@ static inline bool ws_conversations_by_address(void)
 #endif
 }
 
-#define WS_APART_WORDS 5 /* that ws_kept_apart_by() writes at most: interface, VLAN, two MAC addresses */
+#define WS_APART_WORDS 3 /* that ws_kept_apart_by() writes at most: interface and VLAN, two MAC addresses */
 
 /*
  * Writes what that preference keeps the packet's connection apart by, the same for both directions. Returns the number
  * of words.
  *  swapped  the receiver's address stands first
  */
-static inline unsigned ws_kept_apart_by(const packet_info *pinfo, bool swapped, uint32_t *to)
+static inline unsigned ws_kept_apart_by(const packet_info *pinfo, bool swapped, uint64_t *to)
 {
 #if WS_AT_LEAST(4, 4)
     const int by = prefs.conversation_deinterlacing_key;
@@ -133,10 +133,10 @@ static inline unsigned ws_kept_apart_by(const packet_info *pinfo, bool swapped, 
     if ((by & CONV_DEINT_KEY_INTERFACE) && (pinfo->rec->presence_flags & WTAP_HAS_INTERFACE_ID))
         to[0] = pinfo->rec->rec_header.packet_header.interface_id + 1;
     if (by & CONV_DEINT_KEY_VLAN)
-        to[1] = pinfo->vlan_id;
+        to[0] |= (uint64_t)pinfo->vlan_id << 32;
     if ((by & CONV_DEINT_KEY_MAC) && first->len == 6 && other->len == 6) {
-        memcpy(to + 2, first->data, 6);
-        memcpy((uint8_t *)(to + 2) + 6, other->data, 6);
+        memcpy(to + 1, first->data, 6);
+        memcpy(to + 2, other->data, 6);
     }
     return WS_APART_WORDS;
 #else

@@ -48,20 +48,19 @@ void header_read_options(const uint8_t *header, uint32_t captured, struct tcpfsm
  *  captured  octets from the header's first that were captured, HEADER_MIN at least
  *  payload   octets that follow the header by the IP header's length, whatever was captured
  *  time_us   when it was captured, as in struct tcpfsm_segment
+ *  seg       overwritten
  */
-static inline struct tcpfsm_segment header_read(const uint8_t *header, uint32_t captured, uint32_t payload,
-                                                int64_t time_us)
+static inline void header_read(const uint8_t *header, uint32_t captured, uint32_t payload, int64_t time_us,
+                               struct tcpfsm_segment *seg)
 {
-    struct tcpfsm_segment seg = {
+    *seg = (struct tcpfsm_segment){
         .time_us = time_us,
         .seq = header_number32(header + HEADER_SEQ), .ack = header_number32(header + HEADER_ACK),
         .window = header_number16(header + HEADER_WINDOW), .flags = header[HEADER_FLAGS], .len = payload,
         .wscale = TCPFSM_NO_WSCALE,
     };
-
-    if (seg.flags & (TCP_SYN | TCP_FIN))
-        header_read_options(header, captured, &seg);
-    return seg;
+    if (seg->flags & (TCP_SYN | TCP_FIN))
+        header_read_options(header, captured, seg);
 }
 
 #endif

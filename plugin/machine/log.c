@@ -53,30 +53,52 @@ static bool find_restored(const struct log *log, unsigned end, uint8_t state, ui
     return false;
 }
 
-/* What an entry says of the two ends. */
-struct ends {
-    uint8_t state[2];
-    uint32_t since[2];
-};
-
-static void append(struct log *log, const struct log_position *at, const struct ends *ends, bool opened,
-                   unsigned end, uint8_t event)
+static struct log_facts facts_of(const struct log *log, const struct tcpfsm *m)
 {
-    log->entry[log->count++] = (struct log_entry){
-        .time_ns = at->time_ns, .frame = at->frame, .layer = at->layer, .facts = log->facts,
-        .since0 = ends->since[0] & LOG_UNSEEN, .since1 = ends->since[1] & LOG_UNSEEN,
-        .state0 = ends->state[0] & 0xf, .state1 = ends->state[1] & 0xf,
-        .event = event & 0x1f, .end = end & 1, .opened = opened,
+    return (struct log_facts){
+        .confirmed0 = m->end[0].confirmed, .confirmed1 = m->end[1].confirmed, .client = m->client,
+        .midstream = m->midstream, .closed_by = m->closed_by, .local = log->facts.local,
+        .local_by = log->facts.local_by,
     };
 }
 
-static void note_facts(struct log_facts *facts, const struct tcpfsm *m)
+/* The next entry: as the one before, but that the segment and its event are given. */
+static struct log_entry *append(struct log *log, const struct log_position *at, bool opened, unsigned end,
+                                uint8_t event)
 {
-    facts->confirmed0 = m->end[0].confirmed;
-    facts->confirmed1 = m->end[1].confirmed;
-    facts->client = m->client;
-    facts->midstream = m->midstream;
-    facts->closed_by = m->closed_by;
+    struct log_entry *e = &log->entry[log->count];
+
+    if (log->count > 0)
+        *e = e[-1];
+    else
+        *e = (struct log_entry){ .since0 = LOG_UNSEEN, .since1 = LOG_UNSEEN,
+                                 .state0 = log->initial[0] & 0xf, .state1 = log->initial[1] & 0xf };
+    log->count++;
+    e->time_ns = at->time_ns;
+    e->frame = at->frame;
+    e->layer = at->layer;
+    e->facts = log->facts;
+    e->event = event & 0x1f;
+    e->end = end & 1;
+    e->opened = opened;
+    return e;
+}
+
+static void append_transition(struct log *log, const struct log_position *at, bool opened, unsigned end,
+                              uint8_t state, uint8_t event)
+{
+    uint32_t since = log->count < LOG_UNSEEN ? log->count : LOG_UNSEEN;
+
+    if (tcp_event_corrects(event))
+        find_restored(log, end, state, &since);
+    struct log_entry *e = append(log, at, opened, end, event);
+    if (end == 0) {
+        e->state0 = state & 0xf;
+        e->since0 = since & LOG_UNSEEN;
+    } else {
+        e->state1 = state & 0xf;
+        e->since1 = since & LOG_UNSEEN;
+    }
 }
 
 void log_append(struct log *log, const struct log_position *at, unsigned sender, const struct tcpfsm *m,
@@ -84,28 +106,19 @@ void log_append(struct log *log, const struct log_position *at, unsigned sender,
 {
     const uint32_t before = log->count;
 
-    note_facts(&log->facts, m);
+    log->facts = facts_of(log, m);
     if (before == 0) {
         log->initial[0] = out->end[0].previous;
         log->initial[1] = out->end[1].previous;
     }
-    struct ends ends = {
-        .state = { state_before(log, before, 0), state_before(log, before, 1) },
-        .since = { since_before(log, before, 0), since_before(log, before, 1) },
-    };
     for (unsigned i = 0; i < 2; i++) {
         const unsigned end = sender ^ i;
         const struct tcpfsm_change *change = &out->end[end];
-        for (unsigned n = 0; n < change->count; n++) {
-            ends.state[end] = change->state[n];
-            ends.since[end] = log->count < LOG_UNSEEN ? log->count : LOG_UNSEEN;
-            if (tcp_event_corrects(change->event[n]))
-                find_restored(log, end, change->state[n], &ends.since[end]);
-            append(log, at, &ends, out->opened, end, change->event[n]);
-        }
+        for (unsigned n = 0; n < change->count; n++)
+            append_transition(log, at, out->opened, end, change->state[n], change->event[n]);
     }
     if (log->count == before)
-        append(log, at, &ends, out->opened, 0, TCP_EV_NONE);
+        append(log, at, out->opened, 0, TCP_EV_NONE);
 }
 
 static bool is_after(const struct log_entry *e, uint32_t frame, uint8_t layer)

@@ -38,14 +38,18 @@ static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const
 }
 
 /* Whether the segment comes from the sender of the one before, too soon to be a repetition of it. */
-static bool follows_at_once(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
+static bool follows_at_once(const struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
 {
-    const uint32_t now_us = (uint32_t)seg->time_us, elapsed_us = now_us - m->latest_us;
-    const bool same_sender = m->latest_sender == sender;
+    const uint32_t elapsed_us = (uint32_t)seg->time_us - m->latest_us;
 
-    m->latest_us = now_us;
-    m->latest_sender = sender;
-    return same_sender && elapsed_us < (m->rtt_us > REPEATS_AFTER_US ? m->rtt_us : REPEATS_AFTER_US);
+    return m->latest_sender == sender
+        && elapsed_us < (m->rtt_us > REPEATS_AFTER_US ? m->rtt_us : REPEATS_AFTER_US);
+}
+
+static void note_latest(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
+{
+    m->latest_us = (uint32_t)seg->time_us;
+    m->latest_sender = sender != 0;
 }
 
 /* What a segment proves of its sender, and does to its receiver. */
@@ -80,10 +84,13 @@ static void judge(const struct arrival *a)
         effect_of_syn(a);
 }
 
-/* The end is open, all numbers are known, and nothing was ever seen of a FIN or of segments out of order. */
-static bool is_calm(const struct tcpfsm_end *e)
+/*
+ * The end is open, all numbers are known, and nothing was ever seen of a FIN or of segments out of order: the peer has
+ * all that the end has sent, and has acknowledged no more.
+ */
+static bool is_calm(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
 {
-    if (e->state != TCP_ESTABLISHED || e->held_count > 0)
+    if (e->state != TCP_ESTABLISHED || e->held_count > 0 || e->data_end != e->snd_nxt || peer->rcv_nxt != e->snd_nxt)
         return false;
     const bool knows_all = e->synchronized & e->captured & e->has_acked & e->knows_snd_nxt & e->knows_data_end
         & e->knows_rcv_nxt;
@@ -103,8 +110,8 @@ static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *
                                const struct tcpfsm_segment *seg)
 {
     return m->calm && (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK && s->confirmed
-        && seg->seq == s->snd_nxt && seg->seq == s->data_end && !seq_gt(seg->ack, r->data_end)
-        && seq_le(seg->ack, r->snd_nxt) && seq_le(seg->seq, r->rcv_nxt) && !seq_is_dropped(r, seg);
+        && seg->seq == s->snd_nxt && !seq_gt(seg->ack, r->snd_nxt)
+        && !seq_lt(seg->seq + seg->len, r->rcv_acked) && !seq_gt(seg->seq, r->rcv_edge); /* not dropped */
 }
 
 /* The receiver accepts no number below this: it has acknowledged them (RFC 9293 section 3.10.7.4, first check). */
@@ -169,7 +176,11 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
     judge(a);
     if (a->rcv->confirmed && may_have_moved(a))
         a->rcv->confirmed = false;
-    m->calm = is_calm(a->snd) && is_calm(a->rcv);
+    m->calm = is_calm(a->snd, a->rcv) && is_calm(a->rcv, a->snd);
+    if (m->calm) {
+        seq_note_scale(a->snd, a->rcv);
+        seq_note_scale(a->rcv, a->snd);
+    }
     if (out->opened)
         m->closed_by = TCP_CLOSER_NONE;
     news |= out->opened | out->tries_on | (out->end[0].count + out->end[1].count > 0);
@@ -185,14 +196,15 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
                     const struct tcpfsm_segment *seg, int64_t time_wait_us,
                     struct tcpfsm_outcome *out)
 {
-    struct tcpfsm_end *snd = &m->end[sender & 1], *rcv = &m->end[!(sender & 1)];
-    const bool at_once = follows_at_once(m, sender & 1, seg), first = !m->started;
+    struct tcpfsm_end *snd = &m->end[sender], *rcv = &m->end[!sender];
+    const bool first = !m->started;
     struct tcpfsm_segment syn;
 
     if (first)
-        start(m, sender & 1, client_hint, seg);
+        start(m, sender, client_hint, seg);
     *out = (struct tcpfsm_outcome){ .end = { { .previous = m->end[0].state }, { .previous = m->end[1].state } } };
     if (only_moves_numbers(m, snd, rcv, seg)) {
+        note_latest(m, sender, seg);
         seq_note_sent_in_order(snd, rcv, seg);
         return false;
     }
@@ -201,6 +213,9 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         syn.flags &= (uint8_t)~TCP_FIN;
         seg = &syn;
     }
-    const struct arrival a = { .m = m, .snd = snd, .rcv = rcv, .seg = seg, .out = out, .follows_at_once = at_once };
+    const struct arrival a = {
+        .m = m, .snd = snd, .rcv = rcv, .seg = seg, .out = out, .follows_at_once = follows_at_once(m, sender, seg),
+    };
+    note_latest(m, sender, seg);
     return arrive(&a, first, time_wait_us);
 }

@@ -135,6 +135,8 @@ struct tcpfsm_end {
     bool fin_asks : 1;         /* the peer has sent a FIN since: a closed end answers that with a RST */
     bool wscale_known : 1;     /* its SYN was captured */
     uint8_t  wscale;       /* option of its SYN, TCPFSM_NO_WSCALE: none */
+    uint8_t  shift_least;  /* calm: how often a window that it offers is doubled, by RFC 7323: at least, and at most */
+    uint8_t  shift_most;   /* where options are unknown */
 };
 
 /* One connection, all incarnations of its pair of sockets. Fill with zeros before the first segment. */
@@ -143,13 +145,14 @@ struct tcpfsm {
     int64_t  syn_us;        /* when the latest first SYN was captured */
     uint32_t rtt_us;        /* time from SYN to the handshake's last ACK, 0: unknown */
     uint32_t latest_us;     /* when the latest segment was captured: the low half of its time_us */
-    bool     latest_sender : 1; /* index of the end that sent it */
+    bool     latest_sender; /* index of the end that sent it */
     bool     started : 1;
     bool     midstream : 1; /* the capture lacks the SYN that began this incarnation */
     bool     client : 1;    /* index of the end that opened, or is taken to have opened */
     bool     fast_open : 1; /* the SYN asked for Fast Open or bore data, not refused so far */
     bool     fast_open_data : 1; /* it bore data */
-    bool     calm : 1;      /* both ends are open, all numbers known, and nothing was seen of a FIN or out of order */
+    bool     calm : 1;      /* both ends are open, all numbers known, and no FIN was seen, nor anything out of order:
+                               of each end data_end and snd_nxt are the peer's rcv_nxt */
     uint8_t  closed_by : 3; /* enum tcp_closer: who ended the present incarnation, as far as its segments so far tell */
 };
 

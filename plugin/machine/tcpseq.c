@@ -10,10 +10,9 @@ struct scale {
     uint8_t least, most;
 };
 
-static struct scale scale_of(const struct tcpfsm_end *e, const struct tcpfsm_end *peer,
-                             const struct tcpfsm_segment *seg)
+static struct scale scale_of(const struct tcpfsm_end *e, const struct tcpfsm_end *peer, bool syn)
 {
-    if (seg->flags & TCP_SYN) /* never scaled, RFC 7323 section 2.2 */
+    if (syn) /* never scaled, RFC 7323 section 2.2 */
         return (struct scale){ 0, 0 };
     if (!e->wscale_known || !peer->wscale_known)
         return (struct scale){ 0, TCPFSM_WSCALE_MAX };
@@ -21,6 +20,14 @@ static struct scale scale_of(const struct tcpfsm_end *e, const struct tcpfsm_end
         return (struct scale){ 0, 0 };
     const uint8_t scale = e->wscale > TCPFSM_WSCALE_MAX ? TCPFSM_WSCALE_MAX : e->wscale;
     return (struct scale){ scale, scale };
+}
+
+void seq_note_scale(struct tcpfsm_end *e, const struct tcpfsm_end *peer)
+{
+    const struct scale scale = scale_of(e, peer, false);
+
+    e->shift_least = scale.least;
+    e->shift_most = scale.most;
 }
 
 /* The end's SYN is unanswered, so the peer may still acknowledge it, rather than a later one with another number. */
@@ -79,9 +86,9 @@ static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer,
  * Notes the window that the end offers. Where the peer was once offered less than a segment it may be so still:
  * then a FIN waits behind what is outstanding.
  */
-static void note_window(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
+static inline void note_window(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
+                               struct scale scale)
 {
-    const struct scale scale = scale_of(e, peer, seg);
     const uint32_t edge = seg->ack + ((uint32_t)seg->window << scale.most);
 
     if (seq_holds_back(e, (uint32_t)seg->window << scale.least))
@@ -107,7 +114,7 @@ static bool is_idle(const struct tcpfsm_end *peer, const struct tcpfsm_end *e)
 /* Acknowledgement and window of a segment that the end sent. */
 static void note_ack(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
 {
-    note_window(e, peer, seg);
+    note_window(e, peer, seg, scale_of(e, peer, seg->flags & TCP_SYN));
     if ((seg->flags & TCP_FIN) && !e->knows_fin)
         peer->idle_at_peer_fin = is_idle(peer, e);
     if (peer->knows_fin) {
@@ -142,15 +149,15 @@ static void note_fin(struct tcpfsm_end *e, const struct tcpfsm_segment *seg, boo
 void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
                    bool follows_at_once)
 {
-    const uint32_t end = seq_end(seg), had_to = e->data_end;
-    const bool had_data = e->knows_data_end;
+    const uint32_t data_end = seq_data_end(seg), end = seq_end(seg), had_to = e->data_end;
+    const bool had_data = e->knows_data_end, has_data = seg->len > 0 || (seg->flags & TCP_SYN);
 
-    if (seg->len > 0 || (seg->flags & TCP_SYN))
+    if (has_data)
         note_retransmission(e, seg, follows_at_once);
     if (seg->flags & TCP_ACK)
         note_ack(e, peer, seg);
-    if (seg->len > 0 || (seg->flags & TCP_SYN)) {
-        e->data_end = had_data ? seq_max(had_to, seq_data_end(seg)) : seq_data_end(seg);
+    if (has_data) {
+        e->data_end = had_data ? seq_max(had_to, data_end) : data_end;
         e->knows_data_end = true;
         e->idle_at_peer_fin = false; /* its FIN may now be queued behind this data */
     }
@@ -174,15 +181,13 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
 
 void seq_note_sent_in_order(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
 {
-    note_window(e, peer, seg);
+    note_window(e, peer, seg, (struct scale){ e->shift_least, e->shift_most });
     e->rcv_acked = seq_max(e->rcv_acked, seg->ack);
-    e->rcv_nxt = seq_max(e->rcv_nxt, seg->ack);
     e->last_ack = seg->ack;
     if (seg->len > 0) {
-        e->data_end = e->snd_nxt = seq_end(seg);
+        e->data_end = e->snd_nxt = peer->rcv_nxt = seg->seq + seg->len;
         e->idle_at_peer_fin = false;
     }
-    peer->rcv_nxt = seq_max(peer->rcv_nxt, seq_end(seg));
 }
 
 /* Drops from the held ranges what is in order by now. */

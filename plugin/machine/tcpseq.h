@@ -125,6 +125,9 @@ void seq_forget_sent(struct tcpfsm_end *e);
 void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
                    bool follows_at_once);
 
+/* Notes by how much the end's windows are scaled, once the connection is calm. */
+void seq_note_scale(struct tcpfsm_end *e, const struct tcpfsm_end *peer);
+
 /* The same for a segment in order, without SYN or FIN, of a calm connection: no number but these can move. */
 void seq_note_sent_in_order(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg);
 

@@ -17,7 +17,8 @@ static struct tcpfsm_segment syn_with(const uint8_t *options, unsigned said, uns
     memcpy(octets + HEADER_MIN, options, captured);
     octets[HEADER_OFFSET] = (uint8_t)((HEADER_MIN + said) / 4 << 4);
     octets[HEADER_FLAGS] = TCP_SYN;
-    const struct tcpfsm_segment seg = header_read(octets, HEADER_MIN + captured, 0, 0);
+    struct tcpfsm_segment seg;
+    header_read(octets, HEADER_MIN + captured, 0, 0, &seg);
     free(octets);
     return seg;
 }
@@ -31,8 +32,9 @@ static void the_fixed_part(void)
 {
     const uint8_t octets[HEADER_MIN] = { 0x9c, 0x40, 0x13, 0x88, 1, 2, 3, 4, 0xff, 0xfe, 0xfd, 0xfc, 0x50, 0x38, 0xab,
                                          0xcd, 0, 0, 0, 0 };
-    const struct tcpfsm_segment seg = header_read(octets, sizeof octets, 70000, -5);
+    struct tcpfsm_segment seg;
 
+    header_read(octets, sizeof octets, 70000, -5, &seg);
     CHECK(seg.seq == 0x01020304 && seg.ack == 0xfffefdfc && seg.window == 0xabcd && seg.flags == 0x38);
     CHECK(seg.len == 70000 && seg.time_us == -5 && seg.tsval == 0);
     check_no_options(&seg);
@@ -95,8 +97,9 @@ static void options_of_syn_and_fin_alone(void)
     octets[HEADER_OFFSET] = sizeof octets / 4 << 4;
     memcpy(octets + HEADER_MIN, (const uint8_t[]){ 1, 1, 8, 10, 0x80, 0, 0, 1, 0, 0, 0, 7 }, 12);
     for (unsigned flags = 0; flags <= UINT8_MAX; flags++) {
+        struct tcpfsm_segment seg;
         octets[HEADER_FLAGS] = (uint8_t)flags;
-        const struct tcpfsm_segment seg = header_read(octets, sizeof octets, 0, 0);
+        header_read(octets, sizeof octets, 0, 0, &seg);
         CHECK(seg.has_tsval == ((flags & (TCP_SYN | TCP_FIN)) != 0));
         CHECK(!seg.has_tsval || seg.tsval == 0x80000001);
     }
