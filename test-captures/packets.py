@@ -93,13 +93,16 @@ def ip_in_ip(src, dst, packet):
     return ip(src, dst, IPIP if packet[0] >> 4 == 4 else IPV6_IN_IP, packet)
 
 
-def icmp_error(src, dst, packet, quoted_bytes=None):
-    """"Packet too big", from src to dst, about packet, quoting its first quoted_bytes (or all)."""
+def icmp_error(src, dst, packet, quoted_bytes=None, kind=None):
+    """An ICMP error, from src to dst, about packet, quoting its first quoted_bytes (or all).
+
+    kind: its type and code. Default: "packet too big".
+    """
     quote = packet[:quoted_bytes]
     if packet[0] >> 4 == 6:
-        message = struct.pack("!BBHI", 2, 0, 0, 1280) + quote
+        message = struct.pack("!BBHI", *(kind or (2, 0)), 0, 1280) + quote
         return ip(src, dst, ICMPV6, _with_checksum(src, dst, ICMPV6, message, 2))
-    message = struct.pack("!BBHHH", 3, 4, 0, 0, 1280) + quote
+    message = struct.pack("!BBHHH", *(kind or (3, 4)), 0, 0, 1280) + quote
     return ip(src, dst, ICMP, message[:2] + struct.pack("!H", checksum(message)) + message[4:])
 
 

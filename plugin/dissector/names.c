@@ -32,6 +32,7 @@ const value_string tcp_closer_names[] = {
     { TCP_CLOSER_RESET_BY_CLIENT, "reset by client" },
     { TCP_CLOSER_RESET_BY_SERVER, "reset by server" },
     { TCP_CLOSER_REFUSED, "refused" },
+    { TCP_CLOSER_ICMP, "refused by ICMP" },
     { 0, NULL }
 };
 

@@ -14,6 +14,7 @@
 #include "header.h"
 #include "local_end.h"
 
+#include <epan/dissectors/packet-ip.h>
 #include <epan/exceptions.h>
 #include <epan/ipproto.h>
 #include <epan/prefs.h>
@@ -27,21 +28,48 @@ static ws_bool info_column; /* a preference: transitions are appended to the Inf
 
 /* ------------------------------------------------------------------ the hook */
 
+enum { IPV4_HEADER_MIN = 20, IPV4_OPTIONS_MAX = 40 }; /* octets, RFC 791 section 3.1 */
+
 /*
- * Reads the segment at the start of tvb. Returns its header, or NULL where it is no whole segment: quoted in an ICMP
- * error, fewer than 20 octets of header captured, a header length that cannot be, a fragment.
+ * How many octets the IP header states beyond those that the packet has. That is for certain where they are more than
+ * the options of an IPv4 header can be, and where no extension header follows that of IPv6.
+ *  data    what IP tells TCP of its own header, NULL: nothing
+ *  doubt   set if the packet has fewer octets than the IP header states, or may have
  */
-static const uint8_t *read_segment(tvbuff_t *tvb, const packet_info *pinfo, struct tcpfsm_segment *seg)
+static uint32_t octets_lacking(const void *data, uint32_t reported, bool *doubt)
+{
+    const ws_ip4 *ip4 = WS_IP4_PTR(data);
+    const ws_ip6 *ip6 = WS_IP6_PTR(data);
+    uint32_t lacking = 0;
+
+    if (ip4 && ip4->ip_len > reported + IPV4_HEADER_MIN)
+        lacking = ip4->ip_len - reported - IPV4_HEADER_MIN;
+    else if (ip6 && ip6->ip6_nxt == IP_PROTO_TCP && ip6->ip6_len > reported)
+        lacking = ip6->ip6_len - reported;
+    *doubt = lacking > 0;
+    return ip4 && lacking <= IPV4_OPTIONS_MAX ? 0 : lacking;
+}
+
+/*
+ * Reads the segment at the start of tvb. Returns its header, or NULL where it is no whole segment: fewer than 20
+ * octets of header captured, a header length that cannot be, a fragment.
+ *  data    what IP tells TCP of its own header
+ */
+static const uint8_t *read_segment(tvbuff_t *tvb, const packet_info *pinfo, const void *data,
+                                   struct tcpfsm_segment *seg)
 {
     const uint32_t reported = tvb_reported_length(tvb), captured = tvb_captured_length(tvb);
+    bool doubt;
 
-    if (pinfo->flags.in_error_pkt || pinfo->fragmented || captured < HEADER_MIN)
+    if (pinfo->fragmented || captured < HEADER_MIN)
         return NULL;
     const uint8_t *header = tvb_get_ptr(tvb, 0, (int)captured);
     const uint32_t length = header_length(header);
     if (length < HEADER_MIN || length > reported)
         return NULL;
-    header_read(header, captured, reported - length, time_ns(&pinfo->abs_ts) / 1000, seg);
+    const uint32_t lacking = octets_lacking(data, reported, &doubt);
+    header_read(header, captured, reported - length + lacking, time_ns(&pinfo->abs_ts) / 1000, seg);
+    seg->length_doubtful = doubt;
     return header;
 }
 
@@ -122,14 +150,55 @@ static inline bool is_referenced(proto_tree *tree)
     return have_tap_listener(tap_tcpstate) || info_column || annotation_is_referenced(tree);
 }
 
+/*
+ * Whether an ICMP error that quotes the segment at the start of tvb ends an attempt to connect: prohibited by an
+ * administrator, or port or protocol unreachable (RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 sections 3.1 and 3.4).
+ * The error's header, of 8 octets, stands before the IP header that it quotes; one with options is not looked through.
+ */
+static bool is_refusal_by_icmp(tvbuff_t *tvb)
+{
+    enum { ICMP_HEADER = 8, IPV6_HEADER = 40, IPV6_NEXT = 6 };
+    tvbuff_t *frame = tvb_get_ds_tvb(tvb);
+    const int at = tvb_raw_offset(tvb), ip4 = at - IPV4_HEADER_MIN, ip6 = at - IPV6_HEADER;
+
+    if (ip4 >= ICMP_HEADER && tvb_get_uint8(frame, ip4) == 0x45) {
+        const uint8_t code = tvb_get_uint8(frame, ip4 - ICMP_HEADER + 1);
+        return tvb_get_uint8(frame, ip4 - ICMP_HEADER) == 3
+            && (code == 2 || code == 3 || code == 9 || code == 10 || code == 13);
+    }
+    if (ip6 >= ICMP_HEADER && tvb_get_uint8(frame, ip6) >> 4 == 6 && tvb_get_uint8(frame, ip6 + IPV6_NEXT) == IP_PROTO_TCP) {
+        const uint8_t type = tvb_get_uint8(frame, ip6 - ICMP_HEADER), code = tvb_get_uint8(frame, ip6 - ICMP_HEADER + 1);
+        return (type == 1 && (code == 1 || code == 4 || code == 5 || code == 6)) || (type == 4 && code == 1);
+    }
+    return false;
+}
+
+/* A segment that an ICMP error quotes: no segment on its way. Where the error ends an attempt, it is annotated. */
+static int dissect_quoted(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+{
+    enum { QUOTED_MIN = 8 }; /* octets of TCP that every error quotes */
+    const uint8_t *header = tvb_captured_length(tvb) >= QUOTED_MIN ? tvb_get_ptr(tvb, 0, QUOTED_MIN) : NULL;
+    struct hooked h = { .tvb = tvb, .pinfo = pinfo, .tree = tree };
+    struct pair_view view;
+
+    if (header && is_refusal_by_icmp(tvb))
+        h.pair = pair_refused(pinfo, header, &h.sender);
+    if (!h.pair || !is_referenced(tree)
+        || !pair_view(h.pair, pinfo->num, pinfo->curr_layer_num, h.sender, &view) || view.shown.count == 0)
+        return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
+    return dissect_and_annotate(&h, header, data);
+}
+
 static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
     const bool referenced = is_referenced(tree);
     struct hooked h;
     const uint8_t *header;
 
+    if (pinfo->flags.in_error_pkt && enabled)
+        return dissect_quoted(tvb, pinfo, tree, data);
     if ((!referenced && pinfo->fd->visited) || !enabled
-        || !(header = read_segment(tvb, pinfo, &h.segment.seg)))
+        || !(header = read_segment(tvb, pinfo, data, &h.segment.seg)))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);
 
     struct pair *pair = pair_find(pinfo, header, &h.sender);

@@ -163,6 +163,15 @@ static struct pair *begin(const struct flow_key *key)
     return pair;
 }
 
+static struct pair *find(const struct flow_key *key)
+{
+    struct pair *pair = *bucket_of(key);
+
+    while (pair && !key_is(&pair->key, key))
+        pair = pair->next;
+    return pair;
+}
+
 struct pair *pair_find(const packet_info *pinfo, const uint8_t *header, unsigned *sender)
 {
     struct flow_key key;
@@ -170,9 +179,7 @@ struct pair *pair_find(const packet_info *pinfo, const uint8_t *header, unsigned
     *sender = make_key(&key, pinfo, header);
     if (file.latest && key_is(&file.latest->key, &key))
         return file.latest;
-    struct pair *pair = *bucket_of(&key);
-    while (pair && !key_is(&pair->key, &key))
-        pair = pair->next;
+    struct pair *pair = find(&key);
     if (!pair && !pinfo->fd->visited)
         pair = begin(&key);
     if (pair)
@@ -232,6 +239,30 @@ static void make_room(struct log *log, uint32_t entries)
     log->entry = (struct log_entry *)wmem_realloc(wmem_file_scope(), log->entry, log->room * sizeof *log->entry);
 }
 
+static void note(struct pair *pair, const packet_info *pinfo, unsigned sender, const struct tcpfsm_outcome *out)
+{
+    const struct log_position at = {
+        .time_ns = time_ns(&pinfo->abs_ts), .frame = pinfo->num, .layer = pinfo->curr_layer_num,
+    };
+
+    make_room(&pair->log, log_entries_of(out));
+    log_append(&pair->log, &at, sender, &pair->machine, out);
+}
+
+struct pair *pair_refused(const packet_info *pinfo, const uint8_t *header, unsigned *sender)
+{
+    struct flow_key key;
+    struct tcpfsm_outcome out;
+
+    *sender = make_key(&key, pinfo, header);
+    struct pair *pair = find(&key);
+    if (pair && !pinfo->fd->visited
+        && tcpfsm_icmp_error(&pair->machine, *sender, header_number32(header + HEADER_SEQ),
+                             time_ns(&pinfo->abs_ts) / 1000, &out))
+        note(pair, pinfo, *sender, &out);
+    return pair;
+}
+
 void pair_segment(struct pair *pair, const packet_info *pinfo, unsigned sender, const struct tcpfsm_segment *seg)
 {
     struct tcpfsm_outcome out;
@@ -243,11 +274,7 @@ void pair_segment(struct pair *pair, const packet_info *pinfo, unsigned sender, 
         return;
     if (first || out.opened || out.tries_on)
         decide_local(pair, pinfo, sender, (seg->flags & TCP_SYN) != 0);
-    const struct log_position at = {
-        .time_ns = time_ns(&pinfo->abs_ts), .frame = pinfo->num, .layer = pinfo->curr_layer_num,
-    };
-    make_room(&pair->log, log_entries_of(&out));
-    log_append(&pair->log, &at, sender, &pair->machine, &out);
+    note(pair, pinfo, sender, &out);
 }
 
 bool pair_view(const struct pair *pair, uint32_t frame, uint8_t layer, unsigned sender, struct pair_view *view)

@@ -33,6 +33,15 @@ void pairs_forget(void);
  */
 struct pair *pair_find(const packet_info *pinfo, const uint8_t *header, unsigned *sender);
 
+/*
+ * The pair of a segment that an ICMP error quotes; none begins. On the first pass the machine moves, as
+ * tcpfsm_icmp_error() tells, and the log notes what changed.
+ *  pinfo   with the quoted segment's addresses
+ *  header  the first 8 octets of its TCP header
+ *  sender  set to the index of the end that sent the segment
+ */
+struct pair *pair_refused(const packet_info *pinfo, const uint8_t *header, unsigned *sender);
+
 /* On the first pass, for each segment in order of the capture: the machine moves, and the log notes what changed. */
 void pair_segment(struct pair *pair, const packet_info *pinfo, unsigned sender, const struct tcpfsm_segment *seg);
 

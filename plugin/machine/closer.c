@@ -31,6 +31,8 @@ enum tcp_closer closer_of(const struct tcpfsm *m)
         return closed_first(server) ? TCP_CLOSER_SIMULTANEOUS : TCP_CLOSER_CLIENT;
     if (closed_first(server))
         return TCP_CLOSER_SERVER;
+    if (client->by_icmp && client->state == TCP_CLOSED)
+        return TCP_CLOSER_ICMP;
     if (was_reset(client) && (client->live == TCP_SYN_SENT || client->syn_pending))
         return TCP_CLOSER_REFUSED;
 

@@ -169,6 +169,9 @@ static void evidence_before_own_fin(const struct arrival *a)
         s->knows_fin = s->fin_inferred = s->fin_lost = true;
         s->fin_uncovered = first_proof;
         enter(a, s, first_proof ? TCP_FIN_WAIT_1 : TCP_LAST_ACK, TCP_EV_FIN_PASSED);
+        s->fin_acked = p->has_acked && acks_fin_of(s, p->rcv_acked);
+        if (s->fin_acked && first_proof)
+            enter(a, s, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN);
         take_peer_fin(a, s, p);
         return;
     }

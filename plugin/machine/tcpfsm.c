@@ -109,7 +109,7 @@ static bool is_calm(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
 static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *s, const struct tcpfsm_end *r,
                                const struct tcpfsm_segment *seg)
 {
-    return m->calm && (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK && s->confirmed
+    return m->calm && !seg->length_doubtful && (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK && s->confirmed
         && seg->seq == s->snd_nxt && !seq_gt(seg->ack, r->snd_nxt)
         && !seq_lt(seg->seq + seg->len, r->rcv_acked) && !seq_gt(seg->seq, r->rcv_edge); /* not dropped */
 }
@@ -176,6 +176,8 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
     judge(a);
     if (a->rcv->confirmed && may_have_moved(a))
         a->rcv->confirmed = false;
+    if (a->seg->length_doubtful) /* so are its numbers */
+        a->snd->confirmed = a->rcv->confirmed = false;
     m->calm = is_calm(a->snd, a->rcv) && is_calm(a->rcv, a->snd);
     if (m->calm) {
         seq_note_scale(a->snd, a->rcv);
@@ -218,4 +220,20 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
     };
     note_latest(m, sender, seg);
     return arrive(&a, first, time_wait_us);
+}
+
+bool tcpfsm_icmp_error(struct tcpfsm *m, unsigned sender, uint32_t seq, int64_t time_us, struct tcpfsm_outcome *out)
+{
+    struct tcpfsm_end *e = &m->end[sender & 1], *peer = &m->end[!(sender & 1)];
+    const struct tcpfsm_segment quoted = { .seq = seq, .time_us = time_us };
+    const struct arrival a = { .m = m, .snd = e, .rcv = peer, .seg = &quoted, .out = out };
+
+    *out = (struct tcpfsm_outcome){ .end = { { .previous = m->end[0].state }, { .previous = m->end[1].state } } };
+    if (e->state != TCP_SYN_SENT || seq != (e->syn_pending ? e->iss_other : e->iss))
+        return false;
+    enter_closed(&a, e, TCP_CLOSED, TCP_EV_RCV_ICMP);
+    if (peer->state == TCP_SYN_RCVD && !peer->sent_syn_ack) /* the SYN never came */
+        enter_closed(&a, peer, TCP_CLOSED, TCP_EV_RCV_ICMP);
+    m->closed_by = closer_of(m) & 7;
+    return true;
 }

@@ -34,7 +34,7 @@ enum tcp_event {
 /* Whether the event is evidence that corrects what was assumed of the end, rather than one of RFC 9293 figure 5. */
 static inline bool tcp_event_corrects(uint8_t event)
 {
-    return event >= TCP_EV_SYN_REPEATED;
+    return event >= TCP_EV_SYN_REPEATED && event != TCP_EV_RCV_ICMP;
 }
 
 /* Who ended a connection. */
@@ -46,6 +46,7 @@ enum tcp_closer {
     TCP_CLOSER_RESET_BY_CLIENT, /* its RST came before any FIN */
     TCP_CLOSER_RESET_BY_SERVER,
     TCP_CLOSER_REFUSED,         /* the SYN was answered by a RST (RFC 9293 section 3.10.7.1) */
+    TCP_CLOSER_ICMP,            /* the SYN was answered by an ICMP error (RFC 9293 section 3.9.2.2) */
 };
 
 /* Bits of the flags octet of a TCP header, RFC 9293 section 3.1. */
@@ -67,6 +68,7 @@ struct tcpfsm_segment {
     uint8_t  wscale;    /* window scale option of a SYN, TCPFSM_NO_WSCALE: none */
     bool     has_tsval;
     bool     fast_open; /* a SYN with a Fast Open cookie (RFC 7413) */
+    bool     length_doubtful; /* the IP header states more octets than the packet has, or may do so */
     bool     options_cut; /* not all options were captured: those not seen are unknown, not absent */
 };
 
@@ -131,6 +133,7 @@ struct tcpfsm_end {
     bool held_back : 1;        /* it has repeated something, or was offered less than a segment: may hold back a FIN */
     bool idle_at_peer_fin : 1; /* before the peer's FIN left, all that it had sent was acknowledged, nothing held back */
     bool by_rst : 1;           /* CLOSED by a RST it received */
+    bool by_icmp : 1;          /* CLOSED by an ICMP error that quotes its SYN */
     bool sent_rst : 1;         /* CLOSED by a RST it sent */
     bool fin_asks : 1;         /* the peer has sent a FIN since: a closed end answers that with a RST */
     bool wscale_known : 1;     /* its SYN was captured */
@@ -186,5 +189,15 @@ struct tcpfsm_outcome {
 bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
                     const struct tcpfsm_segment *seg, int64_t time_wait_us,
                     struct tcpfsm_outcome *out);
+
+/*
+ * Moves the machine by an ICMP error that ends an attempt to connect: it quotes a SYN (RFC 9293 section 3.9.2.2).
+ *  sender   index of the end that sent what is quoted
+ *  seq      sequence number that is quoted
+ *  time_us  when the error was captured, as in struct tcpfsm_segment
+ *  out      overwritten with the transitions of both ends
+ * Returns whether anything that is shown changed: not unless the end waits for the answer to that SYN.
+ */
+bool tcpfsm_icmp_error(struct tcpfsm *m, unsigned sender, uint32_t seq, int64_t time_us, struct tcpfsm_outcome *out);
 
 #endif

@@ -370,6 +370,7 @@ static const char *closing_text(uint8_t closed_by)
     case TCP_CLOSER_RESET_BY_CLIENT: return ", reset by the client";
     case TCP_CLOSER_RESET_BY_SERVER: return ", reset by the server";
     case TCP_CLOSER_REFUSED:      return ", refused";
+    case TCP_CLOSER_ICMP:         return ", refused by ICMP";
     }
     return "";
 }

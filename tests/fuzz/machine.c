@@ -101,6 +101,7 @@ static void check_closer(const struct pair *r)
     case TCP_CLOSER_RESET_BY_CLIENT:
     case TCP_CLOSER_RESET_BY_SERVER:
     case TCP_CLOSER_REFUSED:
+    case TCP_CLOSER_ICMP:
         CHECK(r->any_rst, "closed by %u without a RST", r->m.closed_by);
         break;
     default:

@@ -7,7 +7,8 @@
  * The columns hold the states of A and B after the segment; "?" marks one that is assumed. Between
  * two segments passes 0.1 s and what lines such as "+2.5 s" add. A line of two states alone,
  * before all others, tells what both ends really were; it is for the reader. Tags: SEQ, ACK, CTL, DATA (octets, default
- * 0), WND (default 65535), and the options MSS, WS (window scale), TS (timestamp), TFO (Fast Open, =1).
+ * 0), WND (default 65535), and the options MSS, WS (window scale), TS (timestamp), TFO (Fast Open, =1). CTL=ICMP: an ICMP
+ * error that refuses the segment, which it quotes.
  *
  * An indented line after a row tells all that the segment did, as events of tcp_events.def:
  *
@@ -21,7 +22,7 @@
  *     CLOSED?      <-- <SEQ=300><ACK=101><CTL=RST,ACK>      <-- CLOSED
  *         reset by server; anomalies abort; A left ESTABLISHED after 2.5 s
  *
- *     closed by nobody | client | server | both, reset by client | server, refused
+ *     closed by nobody | client | server | both, reset by client | server, refused, refused by ICMP
  *     client A, midstream, not midstream
  *         hold for the rows that follow too, until a line tells otherwise.
  *     anomalies WORD, WORD; no anomalies
@@ -76,7 +77,7 @@ static const char *const closer_names[] = {
     [TCP_CLOSER_NONE] = "closed by nobody", [TCP_CLOSER_CLIENT] = "closed by client",
     [TCP_CLOSER_SERVER] = "closed by server", [TCP_CLOSER_SIMULTANEOUS] = "closed by both",
     [TCP_CLOSER_RESET_BY_CLIENT] = "reset by client", [TCP_CLOSER_RESET_BY_SERVER] = "reset by server",
-    [TCP_CLOSER_REFUSED] = "refused",
+    [TCP_CLOSER_REFUSED] = "refused", [TCP_CLOSER_ICMP] = "refused by ICMP",
 };
 
 #define NAMES(table) (sizeof table / sizeof *table)
@@ -164,10 +165,13 @@ static unsigned end_of(const struct player *p, unsigned end)
 
 /* ------------------------------------------------------------------ rows */
 
+#define QUOTED 0x80 /* no flag of a segment's: an ICMP error quotes it */
+
 static bool parse_flags(const char *list, uint8_t *flags)
 {
     static const struct { const char *name; uint8_t bit; } known[] = {
         { "FIN", TCP_FIN }, { "SYN", TCP_SYN }, { "RST", TCP_RST }, { "ACK", TCP_ACK }, { "PSH", 0 }, { "URG", 0 },
+        { "ICMP", QUOTED },
     };
     char copy[64];
 
@@ -262,6 +266,8 @@ static bool move(struct player *p, unsigned sender, const struct tcpfsm_segment 
 {
     if (p->reading->all_rules)
         p->m.calm = false;
+    if (seg->flags & QUOTED)
+        return tcpfsm_icmp_error(&p->m, sender, seg->seq, seg->time_us, out);
     return tcpfsm_segment(&p->m, sender, sender, seg, TIME_WAIT_US, out);
 }
 
