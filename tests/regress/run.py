@@ -34,6 +34,8 @@ from tshark import Tshark  # noqa: E402
 FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
 ENDS = ("tcpstate.local", "tcpstate.remote")
 SENDER_IS_LOCAL = ["-o", "tcpstate.local_endpoint:sender"]
+# A filter for all segments that have a state, which refers to the fields that are made only where something does.
+ALL_STATES = "tcpstate or " + " or ".join(f"tcpstate.{end}{form}" for end in ("src", "dst") for form in ("", ".str"))
 
 
 @dataclass
@@ -131,9 +133,12 @@ def _walk(frame, parent, addresses, layers):
             _walk(frame, item, addresses, layers)
 
 
-def layers_of(tshark, capture, arguments=(), times=False):
-    """All TCP layers of a capture, in order, as tshark with arguments shows them; with times, the frames' too."""
-    pdml = tshark.run(["-T", "pdml", *arguments], capture).stdout
+def layers_of(tshark, capture, arguments=(), times=False, shown=f"frame or {ALL_STATES}"):
+    """All TCP layers of a capture, in order, as tshark with arguments shows them; with times, the frames' too.
+
+    shown: a filter for the frames.
+    """
+    pdml = tshark.run(["-T", "pdml", "-Y", shown, *arguments], capture).stdout
     return (layers_in(pdml), times_in(pdml)) if times else layers_in(pdml)
 
 
@@ -312,7 +317,7 @@ class Regress:
         self.same_table(layers_of(self.tshark, self.capture, ["-2"]), "-2")
 
     def test_4_display_filter(self):
-        filtered = layers_of(self.tshark, self.capture, ["-Y", "tcpstate"])
+        filtered = layers_of(self.tshark, self.capture, shown=ALL_STATES)
         kept = {layer.frame for layer in filtered}
         self.assertEqual(kept, {layer.frame for layer in self.layers if layer.shown})
         others = [layer for layer in self.layers if layer.frame not in kept]

@@ -173,9 +173,9 @@ class Statistics(unittest.TestCase):
         path.write_bytes(changed)
         return path
 
-    def segments(self, capture, arguments=()):
-        out = self.tshark.run(["-o", "tcpstate.local_endpoint:client", "-o",
-                               "ip.check_checksum:FALSE", "-T", "pdml", *arguments], capture).stdout
+    def segments(self, capture, expression="tcpstate"):
+        out = self.tshark.run(["-o", "tcpstate.local_endpoint:client", "-o", "ip.check_checksum:FALSE", "-T", "pdml",
+                               "-Y", f"({expression}) and (tcpstate or tcpstate.src)"], capture).stdout
         return [segment for packet in ET.fromstring(out).iter("packet")
                 if (segment := states_of(packet))]
 
@@ -301,7 +301,7 @@ class Statistics(unittest.TestCase):
     def test_the_tree_counts_segments_that_a_filter_lets_through(self):
         expression = "frame.number <= 60"
         self.check_tree(self.tree(self.many, ["-z", f"tcpstate,tree,{expression}"]),
-                        self.segments(self.many, ["-Y", expression]))
+                        self.segments(self.many, expression))
 
 
 if __name__ == "__main__":
