@@ -14,6 +14,8 @@
 
 #include <wsutil/str_util.h> /* wmem_strconcat */
 
+#include <stdarg.h>
+
 static int proto_tcpstate;
 static const header_field_info *protocol; /* as Wireshark keeps it */
 static int ett_tcpstate = -1;
@@ -139,10 +141,20 @@ static inline bool is_end_wanted(const struct annotated *a, const struct end_fie
         | is_referenced(&f->since) | is_referenced(&f->duration) | is_referenced(&f->confirmed);
 }
 
-/* A visible tree has them all: tshark 4.0 makes one for -T fields, and does not tell which fields that names. */
+static inline bool is_role_referenced(const struct role_fields *f)
+{
+    return is_referenced(&f->state) | is_referenced(&f->str);
+}
+
+/* By role in every visible tree; by direction, hidden too, only where something refers to them, if that is known. */
 static inline bool is_role_wanted(const struct annotated *a, const struct role_fields *f)
 {
-    return a->words || is_referenced(&f->state) | is_referenced(&f->str);
+    return a->words || is_role_referenced(f);
+}
+
+static inline bool is_direction_wanted(const struct annotated *a, const struct role_fields *f)
+{
+    return (a->words && !WS_OUTPUT_REFERENCES_FIELDS) || is_role_referenced(f);
 }
 
 static proto_item *add_wanted(proto_tree *tree, const struct annotated *a, const hf_register_info *field,
@@ -183,34 +195,45 @@ static void add_role(proto_tree *tree, const struct annotated *a, const struct r
 }
 
 /*
- * Lines that say more than their value are put together here and given whole: Wireshark prints them once then, where a
- * text that is appended or formatted makes it print the value and its name first.
+ * Lines that say more than their value: of the parts, the last of which is NULL. Put together where Wireshark keeps an
+ * item's line: a format would take as many instructions again as to add the item, once for each line of the tree.
  */
+static G_GNUC_NULL_TERMINATED void set_line(const struct annotated *a, proto_item *item, ...)
+{
+    item_label_t *line = wmem_new0(a->pinfo->pool, item_label_t);
+    char *to = line->representation, *const end = to + sizeof line->representation - 1;
+    va_list parts;
+
+    va_start(parts, item);
+    for (const char *part; (part = va_arg(parts, const char *)) != NULL;) {
+        const size_t length = MIN(strlen(part), (size_t)(end - to));
+        memcpy(to, part, length);
+        to += length;
+    }
+    va_end(parts);
+    PITEM_FINFO(item)->rep = line;
+}
+
 static void add_event(proto_tree *tree, const struct annotated *a, const hf_register_info *field, uint8_t event)
 {
+    proto_item *item = add(tree, a, field, event);
     char number[NUMBER_SIZE];
 
-    if (!a->words) {
-        add(tree, a, field, event);
+    if (!a->words)
         return;
-    }
     number_write(number, event);
-    const char *text = wmem_strconcat(a->pinfo->pool, "Event: ", val_to_str_const(event, tcp_event_names, ""), " (",
-                                      number, "): ", tcp_event_sentence(event), NULL);
-    proto_item_set_generated(proto_tree_add_uint_format(tree, field->hfinfo.id, a->tvb, 0, 0, event, "%s", text));
+    set_line(a, item, "Event: ", val_to_str_const(event, tcp_event_names, ""), " (", number, "): ",
+             tcp_event_sentence(event), NULL);
 }
 
 static void add_confirmed(proto_tree *tree, const struct annotated *a, const hf_register_info *field,
                           const struct log_end *end)
 {
-    if (!a->words) {
-        add(tree, a, field, end->confirmed);
-        return;
-    }
-    const char *text = wmem_strconcat(a->pinfo->pool, end->confirmed ? "Confirmed: True (" : "Confirmed: False (",
-                                      proof_text(a->pinfo->pool, end, &a->view->shown), ")", NULL);
-    proto_item_set_generated(proto_tree_add_boolean_format(tree, field->hfinfo.id, a->tvb, 0, 0, end->confirmed,
-                                                           "%s", text));
+    proto_item *item = add(tree, a, field, end->confirmed);
+
+    if (a->words)
+        set_line(a, item, end->confirmed ? "Confirmed: True (" : "Confirmed: False (",
+                 proof_text(a->pinfo->pool, end, &a->view->shown), ")", NULL);
 }
 
 /* The transitions of one end on this segment, in order. */
@@ -237,16 +260,13 @@ static proto_tree *add_end_line(proto_tree *tree, const struct annotated *a, con
     const struct log_view *shown = &a->view->shown;
     const uint8_t state = shown->end[index].state;
 
-    if (!a->words) {
-        add(tree, a, &f->state, state);
+    proto_item *item = add(tree, a, &f->state, state);
+
+    if (!a->words)
         return tree;
-    }
-    const char *text = wmem_strconcat(a->pinfo->pool, name, " end: ", a->words->endpoint[index],
-                                      index == shown->client ? ", the client, " : ", the server, ",
-                                      a->words->change[index],
-                                      shown->end[index].confirmed ? ", confirmed" : ", assumed", NULL);
-    proto_item *item = proto_tree_add_uint_format(tree, f->state.hfinfo.id, a->tvb, 0, 0, state, "%s", text);
-    proto_item_set_generated(item);
+    set_line(a, item, name, " end: ", a->words->endpoint[index],
+             index == shown->client ? ", the client, " : ", the server, ", a->words->change[index],
+             shown->end[index].confirmed ? ", confirmed" : ", assumed", NULL);
     return proto_item_add_subtree(item, ett);
 }
 
@@ -330,9 +350,9 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
         add_role(tree, a, &f->client, shown->end[shown->client].state);
     if (is_role_wanted(a, &f->server))
         add_role(tree, a, &f->server, shown->end[!shown->client].state);
-    if (is_role_wanted(a, &f->src))
+    if (is_direction_wanted(a, &f->src))
         add_role(tree, a, &f->src, shown->end[src].state);
-    if (is_role_wanted(a, &f->dst))
+    if (is_direction_wanted(a, &f->dst))
         add_role(tree, a, &f->dst, shown->end[!src].state);
     add(tree, a, &f->local_by, shown->local_by);
     if (is_wanted(a, &f->transition) && has_transition(shown))

@@ -51,6 +51,12 @@ static inline bool ws_is_printed(const header_field_info *field)
 }
 
 /*
+ * Whether a field that an output such as -T fields names is marked as referenced. Wireshark 4.0 does not: its tshark
+ * makes a visible tree of all fields, and picks those.
+ */
+#define WS_OUTPUT_REFERENCES_FIELDS WS_AT_LEAST(4, 4)
+
+/*
  * WS_STAT_TAP_INIT(init, start) defines what register_stat_tap_ui calls, init, by
  * bool start(const char *argument, void *userdata).
  * Where Wireshark cannot be told of a failure, it ends here, as it does for statistics of its own.

@@ -37,6 +37,8 @@ from tshark import Tshark  # noqa: E402
 FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
 ENDS = ("tcpstate.local", "tcpstate.remote")
 SENDER_IS_LOCAL = ["-o", "tcpstate.local_endpoint:sender"]
+# A filter for all segments that have a state, which refers to the fields that are made only where something does.
+ALL_STATES = "tcpstate or " + " or ".join(f"tcpstate.{end}{form}" for end in ("src", "dst") for form in ("", ".str"))
 
 
 @dataclass
@@ -134,9 +136,9 @@ def _walk(frame, parent, addresses, layers):
             _walk(frame, item, addresses, layers)
 
 
-def layers_of(tshark, capture, arguments=()):
-    """All TCP layers of a capture, in order, as tshark with arguments shows them."""
-    return layers_in(tshark.run(["-T", "pdml", *arguments], capture).stdout)
+def layers_of(tshark, capture, arguments=(), shown=f"frame or {ALL_STATES}"):
+    """All TCP layers of a capture, in order, as tshark with arguments shows them. shown: a filter for the frames."""
+    return layers_in(tshark.run(["-T", "pdml", "-Y", shown, *arguments], capture).stdout)
 
 
 def layers_in(pdml):
@@ -358,7 +360,7 @@ class Modes(unittest.TestCase):
         self.same_table(layers_of(self.tshark, self.file, ["-2"]), "-2")
 
     def test_display_filter(self):
-        filtered = layers_of(self.tshark, self.file, ["-Y", "tcpstate"])
+        filtered = layers_of(self.tshark, self.file, shown=ALL_STATES)
         kept = {layer.frame for layer in filtered}
         self.assertEqual(kept, {layer.frame for layer in self.layers if layer.shown})
         others = [layer for layer in self.layers if layer.frame not in kept]

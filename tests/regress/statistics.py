@@ -159,9 +159,9 @@ class Statistics(unittest.TestCase):
             "odd/swapped-ports", "odd/ack-before-syn-ack", "odd/half-open-midstream")]
         cls.many = together(cls.captures, cls.folder / "many.pcapng")
 
-    def segments(self, capture, arguments=()):
-        out = self.tshark.run(["-o", "tcpstate.local_endpoint:client", "-o",
-                               "ip.check_checksum:FALSE", "-T", "pdml", *arguments], capture).stdout
+    def segments(self, capture, expression="tcpstate"):
+        out = self.tshark.run(["-o", "tcpstate.local_endpoint:client", "-o", "ip.check_checksum:FALSE", "-T", "pdml",
+                               "-Y", f"({expression}) and (tcpstate or tcpstate.src)"], capture).stdout
         return [segment for packet in ET.fromstring(out).iter("packet")
                 if (segment := states_of(packet))]
 
@@ -287,7 +287,7 @@ class Statistics(unittest.TestCase):
     def test_the_tree_counts_segments_that_a_filter_lets_through(self):
         expression = "frame.number <= 60"
         self.check_tree(self.tree(self.many, ["-z", f"tcpstate,tree,{expression}"]),
-                        self.segments(self.many, ["-Y", expression]))
+                        self.segments(self.many, expression))
 
 
 if __name__ == "__main__":
