@@ -65,8 +65,8 @@ static uint32_t anomaly_of_rst(const struct scene *s)
 
     if (!did(s, !s->src, TCP_EV_RCV_RST, &step))
         return s->rcv->previous == TCP_CLOSED || s->rcv->previous == TCP_LISTEN ? 0 : BIT(RST_IGNORED);
-    if (step.left == TCP_TIME_WAIT)
-        return BIT(TIME_WAIT_CUT);
+    if (step.left == TCP_TIME_WAIT) /* an end that resets right behind its own FIN has just closed in its own way */
+        return s->snd->previous == TCP_LAST_ACK || s->snd->previous == TCP_CLOSING ? 0 : BIT(TIME_WAIT_CUT);
     if (is_synchronized_state(step.left))
         return why_reset(s);
     return step.left == TCP_SYN_SENT ? BIT(REFUSED) : 0; /* a reset in SYN_RCVD is a server's daily bread */
