@@ -106,7 +106,7 @@ def check(folder, exact):
     wrong, count, total = differ, 0, collections.Counter()
     for name, (_, paths) in found.items():
         right = set(RECORDINGS[name].accuses)
-        must = exact and right and RECORDINGS[name].surely
+        must = exact and bool(right) and RECORDINGS[name].surely
         if set(paths) != set(VANTAGES):
             wrong += 1
             print(f"{name}: WRONG: captured at {', '.join(paths) or 'no host'}")

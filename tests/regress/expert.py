@@ -41,7 +41,7 @@ EXPECTED = {
     "odd/rst-in-window": {6: "rst_ignored"},
     "odd/rst-out-of-window": {6: "rst_ignored"},
     # Its sender is taken to be gone when the peer sends on, and says so to the peer's data.
-    "odd/rst-lost": {6: "abort", 7: "data_after_close"},
+    "odd/rst-lost": {6: "abort", 8: "data_after_close"},
     "odd/server-reboots-and-calls": {6: "syn_synchronized", 8: "half_open"},
     "odd/time-wait-expires": {12: "data_after_close"},  # a FIN repeated after TIME_WAIT had ended
 }
