@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent))
 
 import captures  # noqa: E402
+import tcp_profile  # noqa: E402
 from tshark import Failure, Tshark  # noqa: E402
 
 # Two lengths of a capture: what the longer costs more is free of start-up.
@@ -33,16 +35,17 @@ def output_of(protocol, names):
 
 
 class Use(NamedTuple):
-    """One way to use tshark: its arguments, by whether a plugin's own fields are meant."""
+    """One way to use tshark: its arguments, by whether a plugin's own fields are meant; None: no such use."""
     what: str
     stock: list       # of the same kind without the plugin, to compare with
     tcpstate: list
-    transum: list
-    lua: list
+    transum: list | None
+    lua: list | None
 
 
 _NONE = ["-Y", "tcp.port==1"]
 _JSON = ["-T", "json"]
+_PROFILE = ["-C", tcp_profile.NAME, "--color"]
 USES = {
     "plain": Use("plain", [], [], [], []),
     "other filter": Use("-Y tcp.port==1", _NONE, _NONE, _NONE, _NONE),
@@ -52,6 +55,7 @@ USES = {
                   output_of("transum", TRANSUM_FIELDS),
                   [*output_of("tcp", TCP_FIELDS[:5]), "-e", "one_state.state"]),
     "json": Use("-T json", _JSON, _JSON, _JSON, _JSON),
+    "profile": Use("the profile", _PROFILE, _PROFILE, None, None),
 }
 
 
@@ -108,11 +112,21 @@ class Captures:
     def steady(self):
         """The path of a library to preload: see steady.c."""
         return self._make(self._folder / "steady.so", lambda made: subprocess.run(
-            ["cc", "-shared", "-fPIC", "-O2", "-o", str(made), str(HERE / "steady.c")], check=True, timeout=60))
+            ["cc", "-shared", "-fPIC", "-O2", "-o", str(made), str(HERE / "steady.c"), "-ldl"], check=True, timeout=60))
 
     def path(self, kind, packets):
         return self._make(self._folder / f"{kind}-{packets}.pcap",
                           lambda made: captures.write(kind, packets, made))
+
+
+@contextmanager
+def _program(program):
+    """A Tshark with the profile, and the options that it always gets."""
+    make, options = PROGRAMS[program]
+    with make() as tshark, tempfile.TemporaryDirectory(prefix="tcpstate-bench-") as folder:
+        tshark.add_profile(tcp_profile.NAME,
+                           tcp_profile.OWN if program == "tcpstate" else tcp_profile.make(Path(folder) / "profile"))
+        yield tshark, options
 
 
 class Cost(NamedTuple):
@@ -124,9 +138,8 @@ class Cost(NamedTuple):
 
 def run(program, use, path):
     """Run tshark on a capture; return its Cost."""
-    make, options = PROGRAMS[program]
-    arguments = [*options, "-r", str(path), *getattr(USES[use], program)]
-    with make() as tshark:
+    with _program(program) as (tshark, options):
+        arguments = [*options, "-r", str(path), *getattr(USES[use], program)]
         begun = time.monotonic()
         process = tshark.start([tshark.program, *arguments], stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -139,12 +152,11 @@ def run(program, use, path):
 
 
 def instructions(program, use, kind, packets, made, profile="/dev/null"):
-    """How many instructions tshark takes to read a capture, start-up included. profile: where callgrind's goes."""
-    make, options = PROGRAMS[program]
-    arguments = [*options, "-r", str(made.path(kind, packets)), *getattr(USES[use], program)]
-    with make() as tshark:
+    """How many instructions tshark takes from the moment it opens a capture. profile: where callgrind's goes."""
+    with _program(program) as (tshark, options):
+        arguments = [*options, "-r", str(made.path(kind, packets)), *getattr(USES[use], program)]
         process = tshark.start(["env", f"LD_PRELOAD={made.steady()}", "valgrind", "--tool=callgrind",
-                                f"--callgrind-out-file={profile}", tshark.program, *arguments],
+                                "--instr-atstart=no", f"--callgrind-out-file={profile}", tshark.program, *arguments],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True)
         said = process.communicate()[1]

@@ -21,7 +21,6 @@ PAIRS = 5                  # of runs, one with and one without the plugin in tur
 TIMED = 100_000            # packets of a timed run
 WEIGHED = 100_000          # connections of a capture by which memory is measured
 WEIGHED_KINDS = {"scan": 3 / 2, "short": 10, "exchanges": 22}  # and the packets of each connection
-WEIGHED_USES = ("plain", "own filter")  # segments wait; all are followed
 
 
 def transitions(tshark, path):
@@ -68,7 +67,8 @@ def print_instructions(made, kinds, yardsticks, jobs):
     counted = Instructions(made, jobs)
     others = ("transum", "lua") if yardsticks else ()
     rows = [(kind, use) for kind in kinds for use in USES]
-    compared = {row: ("tcpstate", *(others if row[0] == "short" else ())) for row in rows}
+    compared = {(kind, use): ("tcpstate", *(other for other in others if kind == "short" and getattr(USES[use], other)
+                                            is not None)) for kind, use in rows}
     for row in rows:
         for program in ("stock", *compared[row]):
             counted.prepare(program, row[1], row[0])
@@ -93,27 +93,21 @@ def print_time(made, kinds):
 
 
 def print_memory(made):
-    """Two captures that differ in transitions per connection tell what each takes; a third, what segments take."""
-    print(f"\n{'capture':12} {'use':20} {'connections':>11} {'transitions':>11} {'peak, stock':>12} {'peak, with':>12} "
+    """Two captures that differ in transitions per connection tell what each takes."""
+    print(f"\n{'capture':12} {'connections':>11} {'transitions':>11} {'peak, stock':>12} {'peak, with':>12} "
           f"{'bytes per connection, all in':>29}")
-    with Tshark() as tshark:
-        for use in WEIGHED_USES:
-            print_memory_of_use(made, tshark, use)
-
-
-def print_memory_of_use(made, tshark, use):
     found = {}
-    for kind, per_connection in WEIGHED_KINDS.items():
-        few, many = int(WEIGHED // 10 * per_connection), int(WEIGHED * per_connection)
-        made_of = CONNECTIONS[kind](many) - CONNECTIONS[kind](few)
-        sample = made.path(kind, 3000)
-        each = transitions(tshark, sample) / CONNECTIONS[kind](3000)
-        peak = {program: [run(program, use, made.path(kind, packets)).peak_bytes for packets in (few, many)]
-                for program in ("stock", "tcpstate")}
-        more = {program: long - short for program, (short, long) in peak.items()}
-        found[kind] = (more["tcpstate"] - more["stock"]) / made_of, each
-        print(f"{kind:12} {USES[use].what:20} {CONNECTIONS[kind](many):11} {each:11.1f} {peak['stock'][1] >> 20:8} MiB "
-              f"{peak['tcpstate'][1] >> 20:8} MiB {found[kind][0]:29.0f}", flush=True)
+    with Tshark() as tshark:
+        for kind, per_connection in WEIGHED_KINDS.items():
+            few, many = int(WEIGHED // 10 * per_connection), int(WEIGHED * per_connection)
+            made_of = CONNECTIONS[kind](many) - CONNECTIONS[kind](few)
+            each = transitions(tshark, made.path(kind, 3000)) / CONNECTIONS[kind](3000)
+            peak = {program: [run(program, "plain", made.path(kind, packets)).peak_bytes for packets in (few, many)]
+                    for program in ("stock", "tcpstate")}
+            more = {program: long - short for program, (short, long) in peak.items()}
+            found[kind] = (more["tcpstate"] - more["stock"]) / made_of, each
+            print(f"{kind:12} {CONNECTIONS[kind](many):11} {each:11.1f} {peak['stock'][1] >> 20:8} MiB "
+                  f"{peak['tcpstate'][1] >> 20:8} MiB {found[kind][0]:29.0f}", flush=True)
     (fewer, low), (more, high) = found["scan"], found["short"]
     per_transition = (more - fewer) / (high - low)
     print(f"so per transition {per_transition:.0f}, per connection besides {fewer - low * per_transition:.0f} bytes")
