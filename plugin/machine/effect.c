@@ -201,10 +201,12 @@ void effect_of_ack(const struct arrival *a)
     if (!believes_ack(a))
         return; /* an ACK is due */
 
-    seq_note_received(r, seg->seq, seq_data_end(seg));
     const bool had_fin = has_peer_fin(r, s);
+    seq_note_received(r, seg->seq, seq_data_end(seg));
     r->peer_fin_arrived |= has(seg, TCP_FIN);
-    const bool fin_in_order = r->peer_fin_arrived && s->knows_fin && r->rcv_nxt == s->fin;
+    /* An octet beyond the FIN that waits changes nothing; a segment that fills the hole and reaches over it does. */
+    const bool fin_in_order = r->peer_fin_arrived && s->knows_fin && !had_fin && seq_ge(r->rcv_nxt, s->fin)
+        && seq_le(seq_data_end(seg), s->fin);
     take_ack(a, fin_in_order);
     if (fin_in_order)
         take_peer_fin(a, r, s);

@@ -86,7 +86,7 @@ static void evidence_of_fin_after_peers(const struct arrival *a, bool first)
             take_peer_fin(a, s, p);
         enter(a, s, TCP_LAST_ACK, TCP_EV_SND_FIN);
         /* Without proof of CLOSE_WAIT it may be a retransmission, the first one lost on its way here: CLOSING. */
-        s->confirmed = s->close_wait_proved;
+        s->confirmed = s->close_wait_proved && knows_both_fins(s, p);
     }
 }
 

@@ -56,8 +56,10 @@ void evidence_of_rst(const struct arrival *a)
     /* It may refuse what the capture lacks, or on behalf of a SYN_RCVD whose SYN,ACK the capture lacks. */
     const bool may_stay = !has(a->seg, TCP_ACK)
         && (s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->sent_syn_ack));
+    /* In SYN_SENT it has sent nothing else: with another number it answers what it has not asked for. */
+    const bool odd_number = s->state == TCP_SYN_SENT && !s->syn_pending && a->seg->seq != s->iss + 1;
     enter_closed(a, s, TCP_CLOSED, TCP_EV_SND_RST);
     s->sent_rst = true;
     s->fin_asks = false;
-    s->confirmed = is_own_number(a) && !never_opened && !may_stay;
+    s->confirmed = is_own_number(a) && !never_opened && !may_stay && !odd_number;
 }
