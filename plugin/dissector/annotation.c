@@ -330,8 +330,9 @@ static proto_item *add_heading(proto_tree *tree, const struct annotated *a)
         find_words(&own, a);
         words = &own;
     }
-    proto_item *item = proto_tree_add_protocol_format(tree, proto_tcpstate, a->tvb, 0, 0, "%s",
-                                                      words ? headline(a, words) : "TCP State");
+    proto_item *item = words
+        ? proto_tree_add_protocol_format(tree, proto_tcpstate, a->tvb, 0, 0, "%s", headline(a, words))
+        : proto_tree_add_item(tree, proto_tcpstate, a->tvb, 0, 0, ENC_NA);
     proto_item_set_generated(item);
     return item;
 }

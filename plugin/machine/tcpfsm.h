@@ -131,7 +131,7 @@ struct tcpfsm_end {
     bool covered_peer_fin : 1; /* it has acknowledged the peer's FIN */
     bool close_wait_proved : 1;
     bool held_back : 1;        /* it has repeated something, or was offered less than a segment: may hold back a FIN */
-    bool idle_at_peer_fin : 1; /* before the peer's FIN left, all that it had sent was acknowledged, nothing held back */
+    bool idle_at_peer_fin : 1; /* before the peer's FIN left, all it had sent was acknowledged, nothing held back */
     bool by_rst : 1;           /* CLOSED by a RST it received */
     bool by_icmp : 1;          /* CLOSED by an ICMP error that quotes its SYN */
     bool sent_rst : 1;         /* CLOSED by a RST it sent */

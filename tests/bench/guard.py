@@ -3,8 +3,8 @@
 """No change may make a packet dearer unnoticed: the hook's instructions per packet against a record.
 
 Counted by callgrind on short connections, on longer ones and on long transfers, plain and with a filter on a field of
-the plugin. Held against the record with a margin of MARGIN of what the same packet costs without the plugin. Fails above
-it; and as far below, so that what was gained is not lost again: write the record anew then.
+the plugin. Held against the record with a margin of MARGIN of what the same packet costs without the plugin. Fails
+above it; and as far below, so that what was gained is not lost again: write the record anew then.
 
     tests/bench/guard.py             # exit status 77 where nothing can be compared, and why
     tests/bench/guard.py --record    # writes the record

@@ -17,6 +17,8 @@ from measure import LONG_RUN, SHORT_RUN, USES, Captures, hook_instructions, inst
 from captures import CONNECTIONS, KINDS
 from tshark import Tshark
 
+PRINTED = ("json", "profile")  # uses that print a whole tree, or colour it: measured of few kinds, for they take long
+PRINTED_KINDS = ("short", "exchanges", "long")
 PAIRS = 5                  # of runs, one with and one without the plugin in turn
 TIMED = 100_000            # packets of a timed run
 WEIGHED = 100_000          # connections of a capture by which memory is measured
@@ -66,7 +68,7 @@ class Instructions:
 def print_instructions(made, kinds, yardsticks, jobs):
     counted = Instructions(made, jobs)
     others = ("transum", "lua") if yardsticks else ()
-    rows = [(kind, use) for kind in kinds for use in USES]
+    rows = [(kind, use) for kind in kinds for use in USES if use not in PRINTED or kind in PRINTED_KINDS]
     compared = {(kind, use): ("tcpstate", *(other for other in others if kind == "short" and getattr(USES[use], other)
                                             is not None)) for kind, use in rows}
     for row in rows:

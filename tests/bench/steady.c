@@ -1,7 +1,7 @@
 /* steady.c
- * Preloaded under callgrind. Random numbers are the same in each run: Wireshark seeds its hash tables with them, so that
- * otherwise two runs differ by more than what is measured. And callgrind begins with the capture file: counting what
- * tshark does before would take longer than all the rest.
+ * Preloaded under callgrind. Random numbers are the same in each run: Wireshark seeds its hash tables with them, so
+ * that otherwise two runs differ by more than what is measured. And callgrind begins with the capture file: counting
+ * what tshark does before would take longer than all the rest.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
