@@ -160,17 +160,16 @@ static bool is_refusal_by_icmp(tvbuff_t *tvb)
     enum { ICMP_HEADER = 8, IPV6_HEADER = 40, IPV6_NEXT = 6 };
     tvbuff_t *frame = tvb_get_ds_tvb(tvb);
     const int at = tvb_raw_offset(tvb), ip4 = at - IPV4_HEADER_MIN, ip6 = at - IPV6_HEADER;
+    const bool quotes_ip4 = ip4 >= ICMP_HEADER && tvb_get_uint8(frame, ip4) == 0x45;
 
-    if (ip4 >= ICMP_HEADER && tvb_get_uint8(frame, ip4) == 0x45) {
-        const uint8_t code = tvb_get_uint8(frame, ip4 - ICMP_HEADER + 1);
-        return tvb_get_uint8(frame, ip4 - ICMP_HEADER) == 3
-            && (code == 2 || code == 3 || code == 9 || code == 10 || code == 13);
-    }
-    if (ip6 >= ICMP_HEADER && tvb_get_uint8(frame, ip6) >> 4 == 6 && tvb_get_uint8(frame, ip6 + IPV6_NEXT) == IP_PROTO_TCP) {
-        const uint8_t type = tvb_get_uint8(frame, ip6 - ICMP_HEADER), code = tvb_get_uint8(frame, ip6 - ICMP_HEADER + 1);
-        return (type == 1 && (code == 1 || code == 4 || code == 5 || code == 6)) || (type == 4 && code == 1);
-    }
-    return false;
+    if (!quotes_ip4 && !(ip6 >= ICMP_HEADER && tvb_get_uint8(frame, ip6) >> 4 == 6
+                         && tvb_get_uint8(frame, ip6 + IPV6_NEXT) == IP_PROTO_TCP))
+        return false;
+    const int error = (quotes_ip4 ? ip4 : ip6) - ICMP_HEADER;
+    const uint8_t type = tvb_get_uint8(frame, error), code = tvb_get_uint8(frame, error + 1);
+    if (quotes_ip4)
+        return type == 3 && (code == 2 || code == 3 || code == 9 || code == 10 || code == 13);
+    return (type == 1 && (code == 1 || code == 4 || code == 5 || code == 6)) || (type == 4 && code == 1);
 }
 
 /* A segment that an ICMP error quotes: no segment on its way. Where the error ends an attempt, it is annotated. */

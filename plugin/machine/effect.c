@@ -96,7 +96,8 @@ static bool is_acceptable_rst(const struct arrival *a)
     if (!r->knows_rcv_nxt || seq == r->rcv_nxt || (r->has_acked && seq == r->rcv_acked))
         return true;
     /* The capture lacks segments: what the sender had sent before, or the windows that let it. */
-    if ((a->snd->knows_snd_nxt && seq == a->snd->snd_nxt) || (seq_beyond_window(r, seq) && !is_beyond_any_window(a->snd, seq)))
+    if ((a->snd->knows_snd_nxt && seq == a->snd->snd_nxt)
+        || (seq_beyond_window(r, seq) && !is_beyond_any_window(a->snd, seq)))
         return true;
     /* As Linux does: it ends what was acknowledged selectively, data or a FIN. */
     if (r->peer_fin_arrived && a->snd->knows_fin && !has_peer_fin(r, a->snd))

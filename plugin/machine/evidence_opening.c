@@ -44,12 +44,6 @@ static bool begins_incarnation(const struct tcpfsm_end *s, const struct tcpfsm_s
     return is_connection_over(s) || (!(s->has_other_iss && seg->seq == s->iss_other) && !is_older_syn(s, seg));
 }
 
-/* The end waits for the answer to this very SYN already. */
-static bool awaits_answer_to(const struct tcpfsm_end *s, const struct tcpfsm_segment *syn)
-{
-    return s->state == TCP_SYN_SENT && s->knows_iss && syn->seq == (s->syn_pending ? s->iss_other : s->iss);
-}
-
 /*
  * A SYN within a connection that the peer holds open changes nothing there (RFC 9293 section 3.10.7.4, fourth
  * check). It may open a new connection, as in figure 9, or be a stray: the old numbers stay until it is answered.
@@ -64,8 +58,8 @@ enum syn_kind {
     SYN_LATE,            /* opened the connection that runs, captured after segments that followed it */
     SYN_DUPLICATE,       /* answered since, or captured twice: proves nothing */
     SYN_RETRANSMISSION,  /* its sender has had no answer: the SYN,ACK was lost */
-    SYN_AMID_CONNECTION, /* in a connection that the peer holds open (figure 9) */
     SYN_OLDER,           /* an old duplicate, captured just after a newer SYN (figure 8) */
+    SYN_AMID_CONNECTION, /* in a connection that the peer holds open (figure 9) */
     SYN_CROSSING,        /* the peer's SYN was on its way: simultaneous open (figure 7) */
     SYN_FIRST            /* opens a new incarnation */
 };
@@ -207,8 +201,8 @@ static void infer_syn(struct tcpfsm_end *p, uint32_t ack)
 }
 
 /*
- * The SYN,ACK, the first of its sender's new incarnation, acknowledges a SYN that the capture lacks: what is known of its
- * peer is of an older incarnation. Not so in SYN_SENT: that SYN,ACK answers an old duplicate (RFC 9293 figure 8).
+ * The SYN,ACK, the first of its sender's new incarnation, acknowledges a SYN that the capture lacks: what is known of
+ * its peer is of an older incarnation. Not so in SYN_SENT: that SYN,ACK answers an old duplicate (RFC 9293 figure 8).
  */
 static bool answers_syn_not_captured(const struct arrival *a)
 {
@@ -220,7 +214,7 @@ static bool answers_syn_not_captured(const struct arrival *a)
 }
 
 /* An incarnation begins, whose SYN the capture lacks. */
-static void note_opening_not_captured(const struct arrival *a, const struct tcpfsm_end *client)
+static void note_opening_not_captured(const struct arrival *a)
 {
     struct tcpfsm *m = a->m;
 
@@ -228,14 +222,13 @@ static void note_opening_not_captured(const struct arrival *a, const struct tcpf
     m->midstream = true;
     m->fast_open = m->fast_open_data = false;
     m->rtt_us = 0;
-    m->client = client != m->end;
 }
 
 void begin_not_captured(const struct arrival *a)
 {
     struct tcpfsm_end *ends[] = { a->snd, a->rcv };
 
-    note_opening_not_captured(a, &a->m->end[a->m->client]);
+    note_opening_not_captured(a);
     for (unsigned i = 0; i < 2; i++) {
         seq_forget_sent(ends[i]);
         ends[i]->knows_rcv_nxt = false;
@@ -270,7 +263,8 @@ void evidence_of_syn_ack(const struct arrival *a)
         if (p->syn_pending && seg->ack == p->iss_other + 1) {
             take_pending_syn(p);
         } else if (answers_syn_not_captured(a)) {
-            note_opening_not_captured(a, p);
+            note_opening_not_captured(a);
+            a->m->client = p != a->m->end;
             seq_forget_sent(p);
             enter(a, p, TCP_SYN_SENT, TCP_EV_SND_SYN);
         }

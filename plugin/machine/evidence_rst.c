@@ -11,12 +11,17 @@ static bool is_refusal(const struct arrival *a)
     return !has(a->seg, TCP_ACK) && a->rcv->has_acked && a->seg->seq == a->rcv->last_ack;
 }
 
-/* The number is one with which this end would send a reset: its next one, or one the peer still waits for. */
+/*
+ * The number is one with which this end would send a reset: its next one, or one the peer still waits for. In SYN_SENT
+ * it has sent nothing but its SYN: with another number it answers what it has not asked for.
+ */
 static bool is_own_number(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd, *p = a->rcv;
     const uint32_t seq = a->seg->seq;
 
+    if (s->state == TCP_SYN_SENT && !s->syn_pending && seq != s->iss + 1)
+        return false;
     if (p->has_acked && (seq == p->last_ack || seq_lt(seq, p->rcv_acked - 1)))
         return seq == p->last_ack;
     return !s->knows_snd_nxt || seq_le(seq, s->snd_nxt);
@@ -56,10 +61,9 @@ void evidence_of_rst(const struct arrival *a)
     /* It may refuse what the capture lacks, or on behalf of a SYN_RCVD whose SYN,ACK the capture lacks. */
     const bool may_stay = !has(a->seg, TCP_ACK)
         && (s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->sent_syn_ack));
-    /* In SYN_SENT it has sent nothing else: with another number it answers what it has not asked for. */
-    const bool odd_number = s->state == TCP_SYN_SENT && !s->syn_pending && a->seg->seq != s->iss + 1;
+    const bool own_number = is_own_number(a);
     enter_closed(a, s, TCP_CLOSED, TCP_EV_SND_RST);
     s->sent_rst = true;
     s->fin_asks = false;
-    s->confirmed = is_own_number(a) && !never_opened && !may_stay && !odd_number;
+    s->confirmed = own_number && !never_opened && !may_stay;
 }

@@ -109,17 +109,9 @@ static bool is_calm(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
 static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *s, const struct tcpfsm_end *r,
                                const struct tcpfsm_segment *seg)
 {
-    return m->calm && !seg->length_doubtful && (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK && s->confirmed
-        && seg->seq == s->snd_nxt && !seq_gt(seg->ack, r->snd_nxt)
-        && !seq_lt(seg->seq + seg->len, r->rcv_acked) && !seq_gt(seg->seq, r->rcv_edge); /* not dropped */
-}
-
-/* The receiver accepts no number below this: it has acknowledged them (RFC 9293 section 3.10.7.4, first check). */
-static uint32_t least_acceptable(const struct tcpfsm_end *r, const struct tcpfsm_segment *seg)
-{
-    const bool after_fin = r->state == TCP_CLOSE_WAIT || r->state == TCP_LAST_ACK || r->state == TCP_CLOSING;
-
-    return has(seg, TCP_RST) && after_fin ? r->rcv_acked - 1 : r->rcv_acked; /* Linux takes a RST at the FIN's number */
+    return m->calm && !seg->length_doubtful && (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK
+        && s->confirmed && seg->seq == s->snd_nxt && !seq_gt(seg->ack, r->snd_nxt)
+        && !seq_lt(seg->seq + seg->len, r->rcv_acked); /* not dropped */
 }
 
 /*
@@ -137,8 +129,8 @@ static bool may_have_moved(const struct arrival *a)
         const bool acks_more = seq_gt(seg->ack, r->syn_pending ? r->iss_other : r->iss);
         return has(seg, TCP_ACK) && (acks_other || (acks_more && !has(seg, TCP_RST)));
     }
-    if (r->has_acked && seq_lt(seq_end(seg), least_acceptable(r, seg)))
-        return false; /* out of the window, whatever the capture lacks */
+    if (seq_is_dropped(r, seg))
+        return false;
     if (has(seg, TCP_RST))
         return r->state != TCP_CLOSED;
     if (!has(seg, TCP_ACK))
@@ -229,7 +221,7 @@ bool tcpfsm_icmp_error(struct tcpfsm *m, unsigned sender, uint32_t seq, int64_t 
     const struct arrival a = { .m = m, .snd = e, .rcv = peer, .seg = &quoted, .out = out };
 
     *out = (struct tcpfsm_outcome){ .end = { { .previous = m->end[0].state }, { .previous = m->end[1].state } } };
-    if (e->state != TCP_SYN_SENT || seq != (e->syn_pending ? e->iss_other : e->iss))
+    if (!awaits_answer_to(e, &quoted))
         return false;
     enter_closed(&a, e, TCP_CLOSED, TCP_EV_RCV_ICMP);
     if (peer->state == TCP_SYN_RCVD && !peer->sent_syn_ack) /* the SYN never came */

@@ -102,7 +102,7 @@ struct tcpfsm_end {
     uint32_t rcv_nxt;      /* knows_rcv_nxt: next number expected, delivery assumed */
     uint32_t rcv_acked;    /* has_acked: highest acknowledgement it sent */
     uint32_t last_ack;     /* has_acked: latest acknowledgement it sent */
-    uint32_t rcv_tsval;    /* has_rcv_tsval: time stamp of the peer's FIN (TS.Recent of RFC 7323 section 4.3, or less) */
+    uint32_t rcv_tsval;    /* has_rcv_tsval: time stamp of the peer's FIN: TS.Recent of RFC 7323 section 4.3, or less */
     uint32_t rcv_edge;     /* has_acked: right edge of the widest window it offered */
     struct tcpfsm_range held[TCPFSM_HELD_MAX];
     uint16_t mss;          /* option of its SYN, 0: unknown */
