@@ -103,12 +103,10 @@ class Reader:
 
     def _read_file(self, link_type, records):
         """The same of captures of one link type. records: by path."""
-        at = captures.ip_offset(link_type)
         with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
             writer = captures.Writer(file, link_type)
             for variant, own in enumerate(records.values(), 1):
-                for record in own:
-                    writer.write(record.time_us, captures.readdress(record.frame, at, variant), record.length)
+                writer.add(own, variant)
             file.flush()
             self._sharkd.load(file.name)
         names = [f"{name}:1" for name in _FIELDS] + [f"{name}:0" for name in _STEPS]

@@ -51,11 +51,14 @@ class Writer:
 
     def __init__(self, file, link_type):
         self._file = file
+        self._at = ip_offset(link_type)
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, link_type))
 
-    def write(self, time_us, frame, length):
-        """Add a frame."""
-        self._file.write(struct.pack("<IIII", *divmod(time_us, 1000000), len(frame), length) + frame)
+    def add(self, records, variant):
+        """Add Records, between the addresses of a variant: see readdress()."""
+        for record in records:
+            frame = readdress(record.frame, self._at, variant)
+            self._file.write(struct.pack("<IIII", *divmod(record.time_us, 1000000), len(frame), record.length) + frame)
 
 
 def ip_offset(link_type):

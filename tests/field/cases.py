@@ -11,7 +11,6 @@ The environment names the plugin, see tests/tshark.py.
 """
 
 import argparse
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -21,17 +20,14 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import segments  # noqa: E402  (found only now)
+from tables import ANOMALIES, CLOSERS  # noqa: E402
 from tshark import Tshark  # noqa: E402
-
-_ANOMALIES = HERE.parent.parent / "plugin" / "machine" / "tcp_anomalies.def"
-ITEMS = re.findall(r'^TCP_ANOMALY\([^"]*"([^"]+)"', _ANOMALIES.read_text(encoding="utf-8"), re.M)
-_CLOSERS = ("-", "client", "server", "simultaneous", "reset by client", "reset by server", "refused")
 
 # The client is the local end, so that "confirmed", which is told of local and remote, is told of it.
 _CLIENT_IS_LOCAL = ["-o", "tcpstate.local_endpoint:client"]
 _FIELDS = ("tcpstate.client.str", "tcpstate.server.str", "tcpstate.local.confirmed",
            "tcpstate.remote.confirmed", "tcpstate.closed_by", "tcpstate.local.dwell",
-           "tcpstate.remote.dwell", *(f"tcpstate.expert.{item}" for item in ITEMS))
+           "tcpstate.remote.dwell", *(f"tcpstate.expert.{item}" for item in ANOMALIES))
 
 
 def _fits(wanted, state, confirmed):
@@ -55,12 +51,12 @@ def _compare(expected, row):
     for end, wanted, state, sure in zip(("client", "server"), expected.states, states, confirmed):
         if not _fits(wanted, state, sure):
             wrong.append(f"{end} {state or 'nothing'}{'' if sure else '?'}, right: {wanted}")
-    present = {item for item, value in zip(ITEMS, items) if value}
+    present = {item for item, value in zip(ANOMALIES, items) if value}
     for item in sorted(present - expected.items - expected.perhaps):
         wrong.append(f"{item}, which is not right")
     for item in sorted(expected.items - present):
         wrong.append(f"no {item}")
-    closed_by = _CLOSERS[int(closer)] if closer.isdigit() else closer or "-"
+    closed_by = CLOSERS[int(closer)] if closer.isdigit() else closer or "-"
     if expected.closed_by not in ("*", closed_by):
         wrong.append(f"closed by {closed_by}, right: {expected.closed_by}")
     if expected.no_dwell and any(dwells):

@@ -18,7 +18,6 @@ The environment names the plugin, see tests/tshark.py.
 
 import argparse
 import collections
-import re
 import subprocess
 import sys
 import tempfile
@@ -33,22 +32,19 @@ import captures  # noqa: E402  (found only now)
 import compare  # noqa: E402
 import run as conformance  # noqa: E402
 from recordings import RECORDINGS, VANTAGES  # noqa: E402
+from tables import ANOMALIES, CLOSERS  # noqa: E402
 from tshark import Tshark  # noqa: E402
 
 BUNDLED = TESTS.parent / "test-captures" / "programs"
-_ANOMALIES = TESTS.parent / "plugin" / "machine" / "tcp_anomalies.def"
-SEVERITIES = dict(re.findall(r'^TCP_ANOMALY\([^"]*"(\w+)", *(\w+)', _ANOMALIES.read_text(encoding="utf-8"), re.M))
 HARMLESS = "CHAT"
 _STATES = ("tcpstate.local", "tcpstate.remote", "tcpstate.local.confirmed", "tcpstate.remote.confirmed",
            "tcpstate.local.event", "tcpstate.remote.event", "tcpstate.local.since", "tcpstate.remote.since",
            "tcpstate.transition", "tcpstate.midstream")
 _FIELDS = ("tcp.srcport", "tcp.dstport", "tcpstate.closed_by", *_STATES,
-           *(f"tcpstate.expert.{word}" for word in SEVERITIES))
-_CLOSERS = {"1": "client", "2": "server", "3": "simultaneous", "4": "reset by client", "5": "reset by server",
-            "6": "refused"}
+           *(f"tcpstate.expert.{word}" for word in ANOMALIES))
 
 
-def together(paths, out):
+def combine(paths, out):
     """Write captures of Ethernet into one file, each with addresses of its own. Gives the path of each frame's."""
     sources = []
     with open(out, "wb") as file:
@@ -56,9 +52,7 @@ def together(paths, out):
         for number, path in enumerate(paths, 1):
             link_type, records = captures.read(path)
             writer = writer or captures.Writer(file, link_type)
-            at = captures.ip_offset(link_type)
-            for record in records:
-                writer.write(record.time_us, captures.readdress(record.frame, at, number), record.length)
+            writer.add(records, number)
             sources += [path] * len(records)
     return sources
 
@@ -66,7 +60,7 @@ def together(paths, out):
 def shown(paths, combined):
     """For each capture the rows of _FIELDS; and how many of all rows two passes show otherwise. combined: a new file,
     which holds all captures then."""
-    sources = together(paths, combined)
+    sources = combine(paths, combined)
     with Tshark() as tshark:
         rows, again = (tshark.fields(combined, _FIELDS, arguments) for arguments in ([], ["-2"]))
     if len(rows) != len(sources):
@@ -82,14 +76,14 @@ def endings(rows):
     closers = {}
     for source, destination, closer, *_ in rows:
         pair = tuple(sorted((source, destination)))
-        closers[pair] = _CLOSERS.get(closer, closer) or closers.get(pair) or "open"
+        closers[pair] = (closer and CLOSERS[int(closer)]) or closers.get(pair) or "open"
     return list(closers.values())
 
 
 def items(rows):
     """The words of the expert items above chat in a capture."""
-    return {word for row in rows for word, value in zip(SEVERITIES, row[-len(SEVERITIES):])
-            if value and SEVERITIES[word] != HARMLESS}
+    return {word for row in rows for word, value in zip(ANOMALIES, row[-len(ANOMALIES):])
+            if value and ANOMALIES[word].severity != HARMLESS}
 
 
 def check(folder, exact):

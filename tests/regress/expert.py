@@ -11,10 +11,10 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent))
 
+from tables import ANOMALIES  # noqa: E402
 from tshark import Tshark  # noqa: E402
 
 CAPTURES = HERE.parent.parent / "test-captures"
-TABLE = HERE.parent.parent / "plugin" / "machine" / "tcp_anomalies.def"
 
 # By the captures' own description (test-captures/README.md): the frame on which each becomes
 # visible. All other bundled captures show none; those of real programs are held by ../programs.
@@ -47,12 +47,6 @@ EXPECTED = {
 }
 
 
-def _items():
-    """Word to severity of all anomalies, from their table."""
-    found = re.findall(r"^TCP_ANOMALY\( *\d+, *\w+, *\"(\w+)\", *(\w+),", TABLE.read_text(), re.M)
-    return dict(found)
-
-
 class Expert(unittest.TestCase):
     """All bundled captures."""
 
@@ -60,15 +54,14 @@ class Expert(unittest.TestCase):
     def setUpClass(cls):
         cls.tshark = cls.enterClassContext(Tshark())
         cls.sharkd = cls.tshark.sharkd()
-        cls.items = _items()
 
     def shown(self, capture, stuck_after=60):
         """Frame to the words of its anomalies, joined by blanks; only frames that have one."""
         self.sharkd.set("tcpstate.stuck_after", stuck_after)
         self.sharkd.load(capture)
         found = {}
-        for number, *values in self.sharkd.rows(["frame.number", *(f"tcpstate.expert.{word}" for word in self.items)]):
-            words = [word for word, value in zip(self.items, values) if value]
+        for number, *values in self.sharkd.rows(["frame.number", *(f"tcpstate.expert.{word}" for word in ANOMALIES)]):
+            words = [word for word, value in zip(ANOMALIES, values) if value]
             if words:
                 found[int(number)] = " ".join(words)
         return found
@@ -92,13 +85,11 @@ class Expert(unittest.TestCase):
                 self.assertEqual(self.shown(CAPTURES / f"{name}.pcap"), EXPECTED.get(name, {}))
 
     def test_listed_with_severity_without_a_tree(self):
-        summaries = dict(re.findall(r"^TCP_ANOMALY\([^\"]*\"(\w+)\", *\w+, *\"(.*)\"\)",
-                                    TABLE.read_text(), re.M))
         headings = {"WARN": "Warns", "NOTE": "Notes", "CHAT": "Chats"}
         for name in ("figure-09", "simultaneous-close", "time-wait-reuse"):
             counts = {}
             for word in EXPECTED[name].values():
-                key = headings[self.items[word]], "TCP State", summaries[word]
+                key = headings[ANOMALIES[word].severity], "TCP State", ANOMALIES[word].summary
                 counts[key] = counts.get(key, 0) + 1
             for arguments in [], ["-2"]:
                 self.assertEqual(self.listed(CAPTURES / f"{name}.pcap", arguments), counts, name)

@@ -31,6 +31,7 @@ sys.path.insert(0, str(HERE.parent / "fuzz"))
 
 from disabled import CAPTURES, JSON, TEXT, without_plugin  # noqa: E402
 from hostile import KINDS, write  # noqa: E402
+from tables import ANOMALIES  # noqa: E402
 from tshark import Tshark, run_tool  # noqa: E402
 
 FIELDS = ("-T", "fields", *(word for name in (
@@ -40,8 +41,7 @@ FIELDS = ("-T", "fields", *(word for name in (
 OUTPUTS = (TEXT, ("-2", *TEXT), ("-2", *JSON), FIELDS, ("-2", *FIELDS))
 
 # The plugin's expert information, wherever it stands in a list of messages.
-_SUMMARIES = re.findall(r'^TCP_ANOMALY\([^"]*"\w+", *\w+, *"(.*)"\)',
-                        (CAPTURES.parent / "plugin" / "machine" / "tcp_anomalies.def").read_text(), re.M)
+_SUMMARIES = [each.summary for each in ANOMALIES.values()]
 OWN_MESSAGE = re.compile(r",(?:{0})(?=[,\n])|(?<=\t)(?:{0})(?:,|(?=\n))".format(
     "|".join(map(re.escape, _SUMMARIES))))
 

@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent))
 
+from tables import ANOMALIES  # noqa: E402
 from tshark import Tshark  # noqa: E402
 
 README = HERE.parent.parent / "README.md"
@@ -57,9 +58,8 @@ class Readme(unittest.TestCase):
         told = {names(cell)[0]: severity for cell, severity, _ in table("Expert information")}
         self.assertEqual(set(told), {name for name in self.registered
                                      if name.startswith("tcpstate.expert.")})
-        source = (HERE.parent.parent / "plugin" / "machine" / "tcp_anomalies.def").read_text()
-        for word, severity in re.findall(r"^TCP_ANOMALY\([^\"]*\"(\w+)\", *(\w+),", source, re.M):
-            self.assertTrue(told[f"tcpstate.expert.{word}"].upper().startswith(severity), word)
+        for word, each in ANOMALIES.items():
+            self.assertTrue(told[f"tcpstate.expert.{word}"].upper().startswith(each.severity), word)
 
     def test_preferences(self):
         told = {names(cell)[0]: (names(default) or [default])[0]

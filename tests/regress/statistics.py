@@ -18,12 +18,12 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE.parent), str(CAPTURES)]
 
 import packets  # noqa: E402
+from tables import CLOSERS  # noqa: E402
 from together import together  # noqa: E402
 from tshark import Tshark  # noqa: E402
 
 STATES = ("CLOSED", "LISTEN", "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
           "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
-CLOSERS = ("-", "client", "server", "simultaneous", "reset by client", "reset by server", "refused")
 OVER = ("CLOSED", "TIME_WAIT", "LISTEN")
 CLIENT, SERVER = 0, 1
 

@@ -7,8 +7,8 @@
  * The columns hold the states of A and B after the segment; "?" marks one that is assumed. Between
  * two segments passes 0.1 s and what lines such as "+2.5 s" add. A line of two states alone,
  * before all others, tells what both ends really were; it is for the reader. Tags: SEQ, ACK, CTL, DATA (octets, default
- * 0), WND (default 65535), and the options MSS, WS (window scale), TS (timestamp), TFO (Fast Open, =1). CTL=ICMP: an ICMP
- * error that refuses the segment, which it quotes.
+ * 0), WND (default 65535), and the options MSS, WS (window scale), TS (timestamp), TFO (Fast Open, =1). CTL=ICMP: an
+ * ICMP error that refuses the segment, which it quotes.
  *
  * An indented line after a row tells all that the segment did, as events of tcp_events.def:
  *

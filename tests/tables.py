@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tables of the plugin's names."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+_ANOMALIES = Path(__file__).resolve().parent.parent / "plugin" / "machine" / "tcp_anomalies.def"
+
+
+class Anomaly(NamedTuple):
+    """A row of tcp_anomalies.def: an expert item."""
+    severity: str   # as Wireshark's constants end: CHAT, NOTE, WARN
+    summary: str
+
+
+# By the word that its field, tcpstate.expert.WORD, ends with.
+ANOMALIES = {word: Anomaly(severity, summary) for word, severity, summary in re.findall(
+    r'^TCP_ANOMALY\( *\d+, *\w+, *"(\w+)", *(\w+), *"(.*)"\)$',
+    _ANOMALIES.read_text(encoding="utf-8"), re.M)}
+
+# What tcpstate.closed_by must say, by its number; 0 is not shown. Not read from the plugin: users type these.
+CLOSERS = ("-", "client", "server", "simultaneous", "reset by client", "reset by server", "refused", "refused by ICMP")
