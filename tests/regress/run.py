@@ -39,6 +39,7 @@ ENDS = ("tcpstate.local", "tcpstate.remote")
 SENDER_IS_LOCAL = ["-o", "tcpstate.local_endpoint:sender"]
 # A filter for all segments that have a state, which refers to the fields that are made only where something does.
 ALL_STATES = "tcpstate or " + " or ".join(f"tcpstate.{end}{form}" for end in ("src", "dst") for form in ("", ".str"))
+ALL_FRAMES = f"frame or {ALL_STATES}"
 
 
 @dataclass
@@ -136,7 +137,7 @@ def _walk(frame, parent, addresses, layers):
             _walk(frame, item, addresses, layers)
 
 
-def layers_of(tshark, capture, arguments=(), shown=f"frame or {ALL_STATES}"):
+def layers_of(tshark, capture, arguments=(), shown=ALL_FRAMES):
     """All TCP layers of a capture, in order, as tshark with arguments shows them. shown: a filter for the frames."""
     return layers_in(tshark.run(["-T", "pdml", "-Y", shown, *arguments], capture).stdout)
 
@@ -215,7 +216,7 @@ class Regress:
 
     @classmethod
     def setUpClass(cls):
-        pdml = cls.tshark.run(["-T", "pdml"], cls.capture).stdout
+        pdml = cls.tshark.run(["-T", "pdml", "-Y", ALL_FRAMES], cls.capture).stdout
         cls.layers, cls.times = layers_in(pdml), times_in(pdml)
         cls.by_sender = [sender_first(layer) for layer in cls.layers]
 
