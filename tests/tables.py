@@ -14,10 +14,14 @@ class Anomaly(NamedTuple):
     summary: str
 
 
-# By the word that its field, tcpstate.expert.WORD, ends with.
-ANOMALIES = {word: Anomaly(severity, summary) for word, severity, summary in re.findall(
-    r'^TCP_ANOMALY\( *\d+, *\w+, *"(\w+)", *(\w+), *"(.*)"\)$',
-    _ANOMALIES.read_text(encoding="utf-8"), re.M)}
+_ROWS = re.findall(r'^TCP_ANOMALY\( *\d+, *\w+, *"(\w+)", *(\w+), *"(.*)"\)$',
+                   _ANOMALIES.read_text(encoding="utf-8"), re.M)
+
+# By the word that its field, tcpstate.expert.WORD, ends with; of those that share one the first, which is the proved one.
+ANOMALIES = {word: Anomaly(severity, summary) for word, severity, summary in reversed(_ROWS)}
+
+# What each says.
+SUMMARIES = [summary for _, _, summary in _ROWS]
 
 # What tcpstate.closed_by must say, by its number; 0 is not shown. Not read from the plugin: users type these.
 CLOSERS = ("-", "client", "server", "simultaneous", "reset by client", "reset by server", "refused", "refused by ICMP")

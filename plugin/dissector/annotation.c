@@ -50,8 +50,6 @@ static union registered {
 
 #define ARROW " \xe2\x86\x92 "
 
-unsigned annotation_stuck_after_s = 60;
-
 /* "FIN_WAIT_1 → FIN_WAIT_2", or the state alone if this segment did not change it */
 static const char *change_text(wmem_allocator_t *pool, const struct log_end *end)
 {
@@ -383,20 +381,17 @@ static proto_item *add_to_tree(proto_tree *tree, const struct annotated *a, bool
     return item;
 }
 
-static uint32_t find_anomalies(const packet_info *pinfo, const struct pair_view *view,
-                               const struct tcpfsm_segment *seg)
+static uint32_t find_anomalies(const struct pair_view *view, const struct tcpfsm_segment *seg)
 {
-    const int64_t stuck_ns = (int64_t)annotation_stuck_after_s * 1000000000;
-
     if (!anomalies_are_possible(&view->shown, view->src, seg))
         return 0;
-    return anomalies_of(&view->shown, view->src, seg, time_ns(&pinfo->abs_ts), stuck_ns);
+    return anomalies_of(&view->shown, view->src, seg, pair_stuck_after_ns());
 }
 
 void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct pair_view *view,
                     const struct annotated_segment *segment)
 {
-    const uint32_t anomalies = find_anomalies(pinfo, view, &segment->seg);
+    const uint32_t anomalies = find_anomalies(view, &segment->seg);
     struct words words;
     struct annotated a = { .tvb = tvb, .pinfo = pinfo, .view = view, .segment = segment };
 

@@ -33,8 +33,4 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
 
 /* Appends the segment's transitions, if any, to the Info column, which must be writable. */
 void annotation_info_column(packet_info *pinfo, const struct pair_view *view);
-
-/* How long CLOSE_WAIT and FIN_WAIT_2 may last, seconds, before expert information says so; a preference. */
-extern unsigned annotation_stuck_after_s;
-
 #endif

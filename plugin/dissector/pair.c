@@ -86,7 +86,7 @@ struct pair {
     struct flow_key key;    /* last: only as many of its words are allocated as it has */
 };
 
-unsigned pair_time_wait_s = 240;
+unsigned pair_time_wait_s = 240, pair_stuck_after_s = 60;
 
 /* Binary logarithms of numbers of buckets: of the first, and of how many times as many when two pairs share one. */
 enum { FIRST_BUCKETS = 10, MORE_BUCKETS = 2 };
@@ -269,8 +269,11 @@ void pair_segment(struct pair *pair, const packet_info *pinfo, unsigned sender, 
 
     file.latest_time = pinfo->abs_ts;
     const bool first = !pair->machine.started;
-    if (!tcpfsm_segment(&pair->machine, sender, first ? likely_client(pair, sender) : 0, seg,
-                        (int64_t)pair_time_wait_s * 1000000, &out))
+    const bool news = tcpfsm_segment(&pair->machine, sender, first ? likely_client(pair, sender) : 0, seg,
+                                     (int64_t)pair_time_wait_s * 1000000, &out);
+    const bool stuck = pair->machine.end[sender].state == TCP_CLOSE_WAIT
+        && log_notes_stuck(&pair->log, sender, seg, time_ns(&pinfo->abs_ts), pair_stuck_after_ns());
+    if (!news && !stuck)
         return;
     if (first || out.opened || out.tries_on)
         decide_local(pair, pinfo, sender, (seg->flags & TCP_SYN) != 0);

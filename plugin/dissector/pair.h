@@ -63,8 +63,14 @@ void pair_address(const struct pair *pair, unsigned end, uint8_t octets[PAIR_ADD
 /* When the latest segment of the first pass was captured, nanoseconds since 1970: once the capture is read, its end. */
 int64_t pairs_latest_ns(void);
 
-/* How long TIME_WAIT lasts, seconds; a preference. */
-extern unsigned pair_time_wait_s;
+/* Preferences: how long TIME_WAIT lasts, and how long a state of closing may last before it is called stuck; seconds. */
+extern unsigned pair_time_wait_s, pair_stuck_after_s;
+
+/* The latter in nanoseconds. */
+static inline int64_t pair_stuck_after_ns(void)
+{
+    return (int64_t)pair_stuck_after_s * 1000000000;
+}
 
 /* A frame's time, nanoseconds since 1970. Times too far off for that are brought to its ends. */
 static inline int64_t time_ns(const nstime_t *time)

@@ -13,7 +13,7 @@ struct scene {
     const struct log_end *snd, *rcv;
     const struct tcpfsm_segment *seg;
     unsigned src;
-    int64_t now_ns, stuck_ns;
+    int64_t stuck_ns;
 };
 
 /* The end made a transition by that event here; *step tells which. */
@@ -86,14 +86,21 @@ static bool is_data_after_close(const struct scene *s)
         && s->rcv->since_frame != 0 && s->snd->state != TCP_CLOSED;
 }
 
-/*
- * An end that stays in CLOSE_WAIT and does nothing in it but answer and keep alive. Not so one that sends data:
- * half-closed transfers take their time. What the peer, in FIN_WAIT_2, sends does not tell them apart.
- */
-static bool is_idle_in_close_wait(const struct scene *s)
+/* A stay in CLOSE_WAIT that was too long, told once: it accuses only an end that is proved to have been there. */
+static uint32_t stuck(bool proved)
 {
-    return s->snd->state == TCP_CLOSE_WAIT && s->snd->confirmed && s->seg->len <= 1 && s->snd->since_frame != 0
-        && log_elapsed_ns(s->snd->since_ns, s->now_ns) > s->stuck_ns;
+    return proved ? BIT(STUCK) : BIT(STUCK_ASSUMED);
+}
+
+/* It left CLOSE_WAIT. A FIN that acknowledges the peer's is one more proof that it was there. */
+static uint32_t anomaly_of_leaving(const struct scene *s, const struct log_step *step)
+{
+    const bool proved = log_confirmed_before(s->shown, step->end)
+        || (step->event == TCP_EV_SND_FIN && s->shown->end[step->end].confirmed);
+
+    if (!step->has_dwell || step->dwell_ns <= s->stuck_ns || (log_stuck_before(s->shown) & 1U << step->end))
+        return 0;
+    return stuck(proved);
 }
 
 static bool is_step(const struct log_step *step, enum tcp_event event, uint8_t left, uint8_t entered)
@@ -105,7 +112,7 @@ static bool is_step(const struct log_step *step, enum tcp_event event, uint8_t l
 static uint32_t anomaly_of_step(const struct scene *s, const struct log_step *step)
 {
     if (step->left == TCP_CLOSE_WAIT)
-        return step->has_dwell && step->dwell_ns > s->stuck_ns ? BIT(STUCK) : 0;
+        return anomaly_of_leaving(s, step);
     if (is_step(step, TCP_EV_RCV_FIN, TCP_FIN_WAIT_1, TCP_CLOSING))
         return s->shown->closed_by == TCP_CLOSER_SIMULTANEOUS ? BIT(SIMULTANEOUS_CLOSE) : 0;
     if (!is_syn(s->seg))
@@ -117,11 +124,11 @@ static uint32_t anomaly_of_step(const struct scene *s, const struct log_step *st
 }
 
 uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct tcpfsm_segment *seg,
-                      int64_t now_ns, int64_t stuck_ns)
+                      int64_t stuck_ns)
 {
     const struct scene scene = {
         .shown = shown, .snd = &shown->end[src], .rcv = &shown->end[!src], .seg = seg, .src = src,
-        .now_ns = now_ns, .stuck_ns = stuck_ns,
+        .stuck_ns = stuck_ns,
     };
     struct log_step step;
     uint32_t found = 0;
@@ -136,7 +143,7 @@ uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct t
         found |= is_challenged(&scene) && !(found & BIT(TIME_WAIT_REUSED)) ? BIT(SYN_SYNCHRONIZED) : 0;
     else if (is_data_after_close(&scene))
         found |= BIT(DATA_AFTER_CLOSE);
-    if (is_idle_in_close_wait(&scene))
-        found |= BIT(STUCK);
+    if (log_stuck_by(shown) & 1U << src)
+        found |= stuck(scene.snd->confirmed);
     return found;
 }

@@ -18,7 +18,7 @@ enum tcp_anomaly {
 static inline bool anomalies_are_possible(const struct log_view *shown, unsigned src,
                                           const struct tcpfsm_segment *seg)
 {
-    return shown->count > 0 || (seg->flags & (TCP_SYN | TCP_RST)) != 0 || shown->end[src].state == TCP_CLOSE_WAIT
+    return shown->count > 0 || (seg->flags & (TCP_SYN | TCP_RST)) != 0
         || shown->end[!src].state == TCP_CLOSED;
 }
 
@@ -27,10 +27,9 @@ static inline bool anomalies_are_possible(const struct log_view *shown, unsigned
  * alone, so the same on every look at it.
  *  shown     what is shown on the segment
  *  src       index of the end that sent it
- *  now_ns    when it was captured, as in the log
- *  stuck_ns  how long CLOSE_WAIT, and the peer's FIN_WAIT_2, may last unnoticed, nanoseconds, >= 0
+ *  stuck_ns  how long CLOSE_WAIT may last unnoticed, nanoseconds, >= 0: as the log was written with
  */
 uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct tcpfsm_segment *seg,
-                      int64_t now_ns, int64_t stuck_ns);
+                      int64_t stuck_ns);
 
 #endif

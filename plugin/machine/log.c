@@ -58,7 +58,7 @@ static struct log_facts facts_of(const struct log *log, const struct tcpfsm *m)
     return (struct log_facts){
         .confirmed0 = m->end[0].confirmed, .confirmed1 = m->end[1].confirmed, .client = m->client,
         .midstream = m->midstream, .closed_by = m->closed_by, .local = log->facts.local,
-        .local_by = log->facts.local_by,
+        .local_by = log->facts.local_by, .stuck = log->facts.stuck,
     };
 }
 
@@ -89,6 +89,7 @@ static void append_transition(struct log *log, const struct log_position *at, bo
 {
     uint32_t since = log->count < LOG_UNSEEN ? log->count : LOG_UNSEEN;
 
+    log->facts.stuck &= ~(1U << end) & 3;
     if (tcp_event_corrects(event))
         find_restored(log, end, state, &since);
     struct log_entry *e = append(log, at, opened, end, event);
@@ -99,6 +100,19 @@ static void append_transition(struct log *log, const struct log_position *at, bo
         e->state1 = state & 0xf;
         e->since1 = since & LOG_UNSEEN;
     }
+}
+
+bool log_notes_stuck(struct log *log, unsigned sender, const struct tcpfsm_segment *seg, int64_t now_ns,
+                     int64_t stuck_ns)
+{
+    const struct log_entry *latest = log->count ? &log->entry[log->count - 1] : NULL;
+
+    if (!latest || state_of(latest, sender) != TCP_CLOSE_WAIT || since_of(latest, sender) == LOG_UNSEEN
+        || seg->len > 1 || (log->facts.stuck & 1U << sender)
+        || log_elapsed_ns(log->entry[since_of(latest, sender)].time_ns, now_ns) <= stuck_ns)
+        return false;
+    log->facts.stuck |= 1U << sender & 3;
+    return true;
 }
 
 void log_append(struct log *log, const struct log_position *at, unsigned sender, const struct tcpfsm *m,
@@ -227,6 +241,28 @@ bool log_step(const struct log_view *view, uint32_t n, struct log_step *step)
     step->has_dwell = entered != LOG_UNSEEN && since_of(e, e->end) == index;
     step->dwell_ns = step->has_dwell ? log_elapsed_ns(log->entry[entered].time_ns, e->time_ns) : 0;
     return true;
+}
+
+static struct log_facts facts_before(const struct log_view *view)
+{
+    return view->first ? view->log->entry[view->first - 1].facts : (struct log_facts){ 0 };
+}
+
+unsigned log_stuck_before(const struct log_view *view)
+{
+    return facts_before(view).stuck;
+}
+
+unsigned log_stuck_by(const struct log_view *view)
+{
+    return view->count ? view->log->entry[view->first + view->count - 1].facts.stuck & ~log_stuck_before(view) : 0;
+}
+
+bool log_confirmed_before(const struct log_view *view, unsigned end)
+{
+    const struct log_facts before = facts_before(view);
+
+    return end ? before.confirmed1 : before.confirmed0;
 }
 
 int64_t log_elapsed_ns(int64_t from_ns, int64_t to_ns)

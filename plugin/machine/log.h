@@ -28,7 +28,8 @@ struct log_facts {
     uint16_t closed_by : 3;  /* enum tcp_closer */
     uint16_t local : 1;      /* index of the local end: the owner's to set */
     uint16_t local_by : 3;   /* how that was told: the owner's to set */
-    uint16_t spare : 5;      /* 0 */
+    uint16_t stuck : 2;      /* a bit for each end, 1 << index: that it stays in CLOSE_WAIT for too long was told */
+    uint16_t spare : 3;      /* 0 */
 };
 
 /* 24 octets: there are millions of them. */
@@ -62,6 +63,16 @@ static inline uint32_t log_entries_of(const struct tcpfsm_outcome *out)
     const uint32_t steps = (uint32_t)out->end[0].count + out->end[1].count;
     return steps ? steps : 1;
 }
+
+/*
+ * Whether a segment is the first to tell that its sender stays in CLOSE_WAIT for too long: it does nothing there but
+ * answer and keep alive. Not so an end that sends data: half-closed transfers take their time. Call once for each
+ * segment, after the machine; if true, the segment has to be written down.
+ *  now_ns    when the segment was captured, as time_ns
+ *  stuck_ns  how long an end may stay, nanoseconds, >= 0
+ */
+bool log_notes_stuck(struct log *log, unsigned sender, const struct tcpfsm_segment *seg, int64_t now_ns,
+                     int64_t stuck_ns);
 
 /*
  * Writes down a segment that changed what is shown.
@@ -106,6 +117,13 @@ struct log_step {
 
 /* The n-th of the view's own entries, n < count. Returns false if it is no transition. */
 bool log_step(const struct log_view *view, uint32_t n, struct log_step *step);
+
+/* The ends of which it was told before the segment, and by it, that they stay in CLOSE_WAIT for too long: a bit each. */
+unsigned log_stuck_before(const struct log_view *view);
+unsigned log_stuck_by(const struct log_view *view);
+
+/* What was confirmed of an end before the segment. */
+bool log_confirmed_before(const struct log_view *view, unsigned end);
 
 /* Index of the next entry, from that index on, with which an incarnation begins; log->count if there is none. */
 uint32_t log_next_opening(const struct log *log, uint32_t from);

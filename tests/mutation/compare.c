@@ -30,7 +30,8 @@ struct build {
     bool (*step)(const struct log_view *, uint32_t, struct log_step *);
     void (*at)(const struct log *, uint32_t, struct log_view *);
     uint32_t (*next_opening)(const struct log *, uint32_t);
-    uint32_t (*anomalies)(const struct log_view *, unsigned, const struct tcpfsm_segment *, int64_t, int64_t);
+    bool (*notes_stuck)(struct log *, unsigned, const struct tcpfsm_segment *, int64_t, int64_t);
+    uint32_t (*anomalies)(const struct log_view *, unsigned, const struct tcpfsm_segment *, int64_t);
     void (*read_options)(const uint8_t *, uint32_t, struct tcpfsm_segment *);
 };
 
@@ -70,7 +71,8 @@ static void load(struct build *b, const char *path)
     const struct { const char *name; void *to; bool optional; } functions[] = {
         { "tcpfsm_segment", &b->segment, false }, { "log_append", &b->append, false }, { "log_find", &b->find, false },
         { "log_step", &b->step, false }, { "log_at", &b->at, true }, { "log_next_opening", &b->next_opening, true },
-        { "anomalies_of", &b->anomalies, false }, { "header_read_options", &b->read_options, false },
+        { "log_notes_stuck", &b->notes_stuck, false }, { "anomalies_of", &b->anomalies, false },
+        { "header_read_options", &b->read_options, false },
     };
 
     CHECK(library != NULL, "%s", dlerror());
@@ -117,7 +119,7 @@ static void look(struct follower *f, unsigned sender, const struct tcpfsm_segmen
         shown->step[n].has_dwell = step.has_dwell;
         shown->step[n].dwell_ns = step.has_dwell ? step.dwell_ns : 0;
     }
-    shown->anomalies = f->build->anomalies(&view, sender, seg, seg->time_us * 1000, STUCK_NS);
+    shown->anomalies = f->build->anomalies(&view, sender, seg, STUCK_NS);
 }
 
 static void follow(struct follower *f, const struct stream_segment *s, bool all_rules, struct shown *shown)
@@ -142,7 +144,9 @@ static void follow(struct follower *f, const struct stream_segment *s, bool all_
     }
     shown->out.opened = out.opened;
     f->log.entry = f->entry;
-    if (news)
+    const bool stuck = f->m.end[s->sender].state == TCP_CLOSE_WAIT
+        && f->build->notes_stuck(&f->log, s->sender, &s->seg, at.time_ns, STUCK_NS);
+    if (news || stuck)
         f->build->append(&f->log, &at, s->sender, &f->m, &out);
     look(f, s->sender, &s->seg, s->frame, s->layer, shown);
 }

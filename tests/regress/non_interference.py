@@ -31,7 +31,7 @@ sys.path.insert(0, str(HERE.parent / "fuzz"))
 
 from disabled import CAPTURES, JSON, TEXT, without_plugin  # noqa: E402
 from hostile import KINDS, write  # noqa: E402
-from tables import ANOMALIES  # noqa: E402
+from tables import SUMMARIES  # noqa: E402
 from tshark import Tshark, run_tool  # noqa: E402
 
 FIELDS = ("-T", "fields", *(word for name in (
@@ -41,9 +41,8 @@ FIELDS = ("-T", "fields", *(word for name in (
 OUTPUTS = (TEXT, ("-2", *TEXT), ("-2", *JSON), FIELDS, ("-2", *FIELDS))
 
 # The plugin's expert information, wherever it stands in a list of messages.
-_SUMMARIES = [each.summary for each in ANOMALIES.values()]
 OWN_MESSAGE = re.compile(r",(?:{0})(?=[,\n])|(?<=\t)(?:{0})(?:,|(?=\n))".format(
-    "|".join(map(re.escape, _SUMMARIES))))
+    "|".join(map(re.escape, SUMMARIES))))
 
 ANYTHING = ".*"  # on the console: Wireshark's own words about damage; both must say the same
 

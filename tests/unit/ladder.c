@@ -26,7 +26,7 @@
  *     client A, midstream, not midstream
  *         hold for the rows that follow too, until a line tells otherwise.
  *     anomalies WORD, WORD; no anomalies
- *         All of the row, by the words of tcp_anomalies.def, stuck_after being 60 s. From the first such line on, a row
+ *         All of the row, by the names in tcp_anomalies.def in any case, stuck_after being 60 s. From the first such line on, a row
  *         whose line tells of none has none.
  *     opened, not opened
  *         The row's SYN begins an incarnation.
@@ -49,6 +49,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define STATE_MAX 32 /* longest word of a row */
 #define ROWS_MAX 128 /* of a ladder */
@@ -68,7 +69,7 @@ static const char *const event_names[] = {
 };
 
 static const char *const anomaly_names[] = {
-#define TCP_ANOMALY(number, name, word, severity, summary) [number] = word,
+#define TCP_ANOMALY(number, name, word, severity, summary) [number] = #name,
 #include "tcp_anomalies.def"
 #undef TCP_ANOMALY
 };
@@ -152,7 +153,7 @@ static void compare(struct player *p, const char *what, const char *shown, const
 static size_t find_name(const char *const *table, size_t size, const char *name)
 {
     size_t i = 0;
-    while (i < size && strcmp(table[i], name) != 0)
+    while (i < size && strcasecmp(table[i], name) != 0)
         i++;
     return i;
 }
@@ -282,13 +283,15 @@ static void note(struct player *p, unsigned sender, const struct tcpfsm_segment 
     struct log_view *shown = &p->shown[n];
 
     p->log.entry = p->entry;
-    if (news)
+    const bool stuck = !(seg->flags & QUOTED) && p->m.end[sender].state == TCP_CLOSE_WAIT
+        && log_notes_stuck(&p->log, sender, seg, at.time_ns, STUCK_NS);
+    if (news || stuck)
         log_append(&p->log, &at, sender, &p->m, out);
     if (!log_find(&p->log, at.frame, at.layer, shown)) {
         complain(p, "is not found", "row");
         return;
     }
-    p->anomalies = anomalies_of(shown, sender, seg, at.time_ns, STUCK_NS);
+    p->anomalies = anomalies_of(shown, sender, seg, STUCK_NS);
     if (p->anomalies && !anomalies_are_possible(shown, sender, seg))
         complain(p, "has anomalies, which are said to be impossible", "row");
 }
