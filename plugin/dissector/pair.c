@@ -98,7 +98,7 @@ static struct {
     uint32_t count;       /* of pairs */
     uint64_t secret[1 + 2 * KEY_WORDS]; /* at random: no capture can be made whose pairs share a bucket */
     struct pair *latest;  /* found last, most often the next segment's too; NULL: none */
-    nstime_t latest_time; /* of the latest segment of the first pass */
+    nstime_t latest_time; /* of the latest TCP packet of the first pass */
 } file;
 
 static void set_buckets(unsigned number)
@@ -204,6 +204,11 @@ void pair_address(const struct pair *pair, unsigned end, uint8_t octets[PAIR_ADD
     }
 }
 
+void pairs_note_time(const packet_info *pinfo)
+{
+    file.latest_time = pinfo->abs_ts;
+}
+
 int64_t pairs_latest_ns(void)
 {
     return time_ns(&file.latest_time);
@@ -267,7 +272,6 @@ void pair_segment(struct pair *pair, const packet_info *pinfo, unsigned sender, 
 {
     struct tcpfsm_outcome out;
 
-    file.latest_time = pinfo->abs_ts;
     const bool first = !pair->machine.started;
     const bool news = tcpfsm_segment(&pair->machine, sender, first ? likely_client(pair, sender) : 0, seg,
                                      (int64_t)pair_time_wait_s * 1000000, &out);

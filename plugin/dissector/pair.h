@@ -60,7 +60,10 @@ uint16_t pair_port(const struct pair *pair, unsigned end);
 /* Writes the octets of an end's address, 4 for IPv4, else 16. */
 void pair_address(const struct pair *pair, unsigned end, uint8_t octets[PAIR_ADDRESS_MAX]);
 
-/* When the latest segment of the first pass was captured, nanoseconds since 1970: once the capture is read, its end. */
+/* On the first pass, for each TCP packet in order of the capture, also one of which no TCP header was captured. */
+void pairs_note_time(const packet_info *pinfo);
+
+/* When the latest of them was captured, nanoseconds since 1970: once the capture is read, its end. */
 int64_t pairs_latest_ns(void);
 
 /* Preferences: how long TIME_WAIT lasts, and how long a state of closing may last before it is called stuck; seconds. */
