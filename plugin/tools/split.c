@@ -194,7 +194,7 @@ static int split_all(struct split *s, const char *path)
     fprintf(stderr, "%s: %s: after frame %" PRIu64 ": %s%s%s\n", program, path, s->frames, wtap_strerror(err),
             err_info ? ": " : "", err_info ? err_info : "");
     g_free(err_info);
-    return EXIT_DAMAGED;
+    return s->frames > 0 ? EXIT_DAMAGED : EXIT_NOTHING;
 }
 
 static void tell(const struct split *s, const char *path)
