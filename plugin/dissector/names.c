@@ -6,6 +6,7 @@
 #include "ws_compat.h"
 #include "names.h"
 
+#include "call.h"
 #include "numbers.h"
 #include "tcpfsm.h"
 
@@ -15,6 +16,14 @@ const value_string tcp_state_names[] = {
 #define TCP_STATE(number, name, section, sentence) [number] = { number, #name },
 #include "tcp_states.def"
 #undef TCP_STATE
+    /* The spelling of RFC 9293, for filters: of several names of a number the first is shown. */
+    { TCP_SYN_SENT, "SYN-SENT" },
+    { TCP_SYN_RCVD, "SYN-RECEIVED" },
+    { TCP_FIN_WAIT_1, "FIN-WAIT-1" },
+    { TCP_FIN_WAIT_2, "FIN-WAIT-2" },
+    { TCP_CLOSE_WAIT, "CLOSE-WAIT" },
+    { TCP_LAST_ACK, "LAST-ACK" },
+    { TCP_TIME_WAIT, "TIME-WAIT" },
     { 0, NULL }
 };
 
@@ -36,6 +45,13 @@ const value_string tcp_closer_names[] = {
     { 0, NULL }
 };
 
+const value_string tcp_call_names[] = {
+#define TCP_CALL(number, name, text, section) { number, text },
+#include "tcp_calls.def"
+#undef TCP_CALL
+    { 0, NULL }
+};
+
 #define HOST_SIZE 46 /* as long as an IPv6 address gets, with its end */
 
 const char *endpoint_name(const address *a, uint32_t port, char name[ENDPOINT_NAME_SIZE])
@@ -53,7 +69,7 @@ const char *endpoint_name(const address *a, uint32_t port, char name[ENDPOINT_NA
 
 const char *tcp_state_name(uint8_t state)
 {
-    return state < array_length(tcp_state_names) - 1 ? tcp_state_names[state].strptr : "unknown";
+    return state <= TCP_TIME_WAIT ? tcp_state_names[state].strptr : "unknown";
 }
 
 const char *tcp_state_text(uint8_t state, bool confirmed)
@@ -65,6 +81,33 @@ const char *tcp_state_text(uint8_t state, bool confirmed)
     };
 
     return confirmed || state >= array_length(assumed) ? tcp_state_name(state) : assumed[state];
+}
+
+const char *tcp_event_text(uint8_t event)
+{
+    switch ((enum tcp_event)event) {
+    case TCP_EV_SND_SYN:
+        return "OPEN / snd SYN";
+    case TCP_EV_SND_FIN:
+        return "CLOSE / snd FIN";
+    default:
+        return tcp_event_name(event);
+    }
+}
+
+const char *tcp_event_name(uint8_t event)
+{
+    return val_to_str_const(event, tcp_event_names, "");
+}
+
+const char *tcp_closer_name(uint8_t closer)
+{
+    return val_to_str_const(closer, tcp_closer_names, "");
+}
+
+const char *tcp_call_name(uint8_t call)
+{
+    return val_to_str_const(call, tcp_call_names, "");
 }
 
 const char *tcp_event_sentence(uint8_t event)

@@ -10,10 +10,19 @@
 
 #include "ws_compat.h"
 
-/* By number, each ends with { 0, NULL }: enum tcp_state, enum tcp_event, enum tcp_closer. */
+/* By number, each ends with { 0, NULL }: enum tcp_state, enum tcp_event, enum tcp_closer, enum tcp_call. */
 extern const value_string tcp_state_names[];
 extern const value_string tcp_event_names[];
 extern const value_string tcp_closer_names[];
+extern const value_string tcp_call_names[];
+
+/* The name in each; "" of any other number. Static. */
+const char *tcp_event_name(uint8_t event);
+const char *tcp_closer_name(uint8_t closer);
+const char *tcp_call_name(uint8_t call);
+
+/* An event with the user call that it shows, as figure 5 of RFC 9293 writes it: "CLOSE / snd FIN". */
+const char *tcp_event_text(uint8_t event);
 
 /* Octets of the longest name of an endpoint, with its end: "[", an IPv6 address, "]:65535". */
 #define ENDPOINT_NAME_SIZE 60

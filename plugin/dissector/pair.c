@@ -98,7 +98,7 @@ static struct {
     uint32_t count;       /* of pairs */
     uint64_t secret[1 + 2 * KEY_WORDS]; /* at random: no capture can be made whose pairs share a bucket */
     struct pair *latest;  /* found last, most often the next segment's too; NULL: none */
-    nstime_t latest_time; /* of the latest TCP packet of the first pass */
+    nstime_t latest_time; /* of the latest TCP segment of the first pass: once the capture is read, its end */
 } file;
 
 static void set_buckets(unsigned number)
@@ -209,9 +209,20 @@ void pairs_note_time(const packet_info *pinfo)
     file.latest_time = pinfo->abs_ts;
 }
 
-int64_t pairs_latest_ns(void)
+struct final_limits pair_final_limits(void)
 {
-    return time_ns(&file.latest_time);
+    return (struct final_limits){
+        .end_ns = time_ns(&file.latest_time), .time_wait_ns = (int64_t)pair_time_wait_s * 1000000000,
+        .stuck_ns = pair_stuck_after_ns(),
+    };
+}
+
+void pair_final(const struct pair_view *view, struct final_view *final)
+{
+    const struct log_view *shown = &view->shown;
+    const struct final_limits limits = pair_final_limits();
+
+    final_of(shown->log, shown->first + shown->count - 1, &limits, final);
 }
 
 /* ------------------------------------------------------------------ machine and log */

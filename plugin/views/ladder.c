@@ -240,7 +240,7 @@ static void put_steps(struct above *above, const struct row *row, unsigned end, 
             const char *passed = tcp_state_name(step->entered);
             index = put(above, index, column_of(right, passed), passed) + 1;
         }
-        const char *event = val_to_str_const(step->event, tcp_event_names, "");
+        const char *event = tcp_event_text(step->event);
         index = put(above, index, column_of(right, event), event) + 1;
         is_last = false;
     }
