@@ -30,10 +30,10 @@ PROJECT = HERE.parent.parent
 SPLIT = os.environ.get("TCPSTATE_SPLIT", "tcpstate-split")
 MERGE = PROJECT / "plugin/tools/tcpstate-merge"
 TIME_LIMIT_S = 120
-SHOWN = ["tcpstate.client", "tcpstate.server"] + [
+SHOWN = [f"tcpstate.{end}{what}" for end in ("client", "server") for what in ("", ".final")] + [
     f"tcpstate.{end}{what}" for end in ("local", "remote")
     for what in ("", ".previous", ".event", ".entered", ".left", ".dwell", ".duration", ".confirmed")]
-SHOWN += ["tcpstate.local.by", "tcpstate.closed_by", "tcpstate.midstream"]
+SHOWN += ["tcpstate.local.by", "tcpstate.closed_by", "tcpstate.midstream", "tcpstate.left_open"]
 SINCE = ["tcpstate.local.since", "tcpstate.remote.since"]
 
 
