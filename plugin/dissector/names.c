@@ -121,6 +121,27 @@ const char *tcp_event_sentence(uint8_t event)
     return event < array_length(sentences) ? sentences[event] : "";
 }
 
+static const struct {
+    const char *word, *severity;
+} anomalies[] = {
+#define CHAT "chat"
+#define NOTE "note"
+#define WARN "warning"
+#define TCP_ANOMALY(number, name, word, severity, summary) [number] = { word, severity },
+#include "tcp_anomalies.def"
+#undef TCP_ANOMALY
+};
+
+const char *tcp_anomaly_word(unsigned anomaly)
+{
+    return anomaly < array_length(anomalies) ? anomalies[anomaly].word : "";
+}
+
+const char *tcp_anomaly_severity(unsigned anomaly)
+{
+    return anomaly < array_length(anomalies) ? anomalies[anomaly].severity : "";
+}
+
 const char *tcp_flags_text(uint8_t flags, char text[FLAGS_TEXT_SIZE])
 {
     static const char *const names[] = { "FIN", "SYN", "RST", "PSH", "ACK", "URG" };

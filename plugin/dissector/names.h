@@ -42,6 +42,10 @@ const char *tcp_state_text(uint8_t state, bool confirmed);
 /* What happened to an end, by enum tcp_event: a sentence of tcp_events.def; "" of any other number. */
 const char *tcp_event_sentence(uint8_t event);
 
+/* Of an enum tcp_anomaly: the word that its filter ends with, and its severity: "chat", "note", "warning". Static. */
+const char *tcp_anomaly_word(unsigned anomaly);
+const char *tcp_anomaly_severity(unsigned anomaly);
+
 /* Octets of the longest text of flags, with its end. */
 #define FLAGS_TEXT_SIZE 32
 

@@ -98,6 +98,8 @@ static struct {
     uint32_t count;       /* of pairs */
     uint64_t secret[1 + 2 * KEY_WORDS]; /* at random: no capture can be made whose pairs share a bucket */
     struct pair *latest;  /* found last, most often the next segment's too; NULL: none */
+    nstime_t first_time;  /* has_first_time: of the first TCP segment of the first pass */
+    bool has_first_time;
     nstime_t latest_time; /* of the latest TCP segment of the first pass: once the capture is read, its end */
 } file;
 
@@ -207,12 +209,16 @@ void pair_address(const struct pair *pair, unsigned end, uint8_t octets[PAIR_ADD
 void pairs_note_time(const packet_info *pinfo)
 {
     file.latest_time = pinfo->abs_ts;
+    if (!file.has_first_time) {
+        file.has_first_time = true;
+        file.first_time = pinfo->abs_ts;
+    }
 }
 
 struct final_limits pair_final_limits(void)
 {
     return (struct final_limits){
-        .end_ns = time_ns(&file.latest_time), .time_wait_ns = (int64_t)pair_time_wait_s * 1000000000,
+        .start_ns = time_ns(&file.first_time), .end_ns = time_ns(&file.latest_time), .time_wait_ns = (int64_t)pair_time_wait_s * 1000000000,
         .stuck_ns = pair_stuck_after_ns(),
     };
 }

@@ -10,7 +10,8 @@
 
 /* Of one capture. */
 struct final_limits {
-    int64_t end_ns;       /* when it ends, as time_ns of its log entries */
+    int64_t start_ns;     /* when it begins, as time_ns of its log entries */
+    int64_t end_ns;       /* when it ends */
     int64_t time_wait_ns; /* how long TIME_WAIT lasts, nanoseconds, >= 0 (2 MSL, RFC 9293 section 3.4.2) */
     int64_t stuck_ns;     /* how long a state of opening or closing may last, nanoseconds, >= 0 */
 };

@@ -24,6 +24,7 @@ struct incarnation {
     uint32_t first_frame, last_frame; /* of those that were tapped */
     uint32_t stream;           /* has_stream: tcp.stream of the first of them */
     bool     has_stream;
+    bool     chosen;           /* a segment of it passes the filter of a view whose kind is whole */
     int64_t  start_ns;         /* time of its first segment in the capture, nanoseconds since 1970 */
 };
 
