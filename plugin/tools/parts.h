@@ -1,9 +1,10 @@
 /* parts.h
  * The parts that a capture is split into, each a pcapng file and a list of the numbers that its frames have in the whole.
  *
- * Every part begins and ends with a marker: a frame of an interface of its own, "tcpstate-split", which bears the time
- * when the whole begins, or ends, so that what is counted from there is the same in all parts. It holds the IP header of
- * a segment that is cut off behind it: no TCP header, so no connection.
+ * Every part has two markers: frames of an interface of its own, "tcpstate-split", which bear the times of the first and
+ * of the last segment of the whole, so that what is counted from there is the same in all parts. The first one stands before
+ * all segments, the second one at the end. A marker is the IP header of a segment that is cut off behind it: there is no TCP
+ * header, so no connection.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -58,7 +58,8 @@ struct split {
     uint64_t frames;          /* read so far */
     unsigned interfaces;      /* made known so far */
     unsigned section, section_first; /* of the file, and the number of its first interface */
-    nstime_t latest;          /* when the latest segment was captured, before it: the first frame */
+    bool begun;               /* a segment has been read */
+    nstime_t latest;          /* when the latest segment was captured */
     uint64_t unknown_links;   /* frames of link types that are not looked into */
     const char *unknown_link; /* the name of one of those */
     uint64_t alone;           /* fragments whose first one was not seen before */
@@ -97,6 +98,16 @@ static bool add_to_all(struct split *s, struct ws_record *record)
     return true;
 }
 
+/* The first marker stands before the first segment, in all parts. */
+static bool note_segment(struct split *s, const struct ws_record *record)
+{
+    s->latest = record->rec.ts;
+    if (s->begun)
+        return true;
+    s->begun = true;
+    return parts_mark(s->parts, &s->latest);
+}
+
 /* A fragment goes where the first one went; if that was not seen, everywhere: where the first one goes, IP joins them. */
 static bool add_fragment(struct split *s, struct ws_record *record, const struct flow *flow)
 {
@@ -108,8 +119,8 @@ static bool add_fragment(struct split *s, struct ws_record *record, const struct
     }
     if (flow->fragment == FLOW_FRAGMENT_LAST) {
         first->is_used = false;
-        if (first->is_tcp)
-            s->latest = record->rec.ts;
+        if (first->is_tcp && !note_segment(s, record))
+            return false;
     }
     return parts_add(s->parts, first->part, record, s->frames);
 }
@@ -131,8 +142,8 @@ static bool add_packet(struct split *s, struct ws_record *record)
     const unsigned part = (unsigned)(flow.hash % s->number);
     if (flow.fragment == FLOW_FRAGMENT_FIRST)
         *seen_of(&flow.datagram) = (struct seen){ flow.datagram, part, flow.is_tcp, true };
-    else if (flow.is_tcp)
-        s->latest = record->rec.ts;
+    else if (flow.is_tcp && !note_segment(s, record))
+        return false;
     return parts_add(s->parts, part, record, s->frames);
 }
 
@@ -159,11 +170,6 @@ static bool add_record(struct split *s, struct ws_record *record)
     s->frames++;
     if (!follow_interfaces(s, &record->rec))
         return false;
-    if (s->frames == 1) {
-        s->latest = record->rec.ts;
-        if (!parts_mark(s->parts, &s->latest))
-            return false;
-    }
     if (record->rec.rec_type != REC_TYPE_PACKET)
         return true;
     if (record->rec.presence_flags & WTAP_HAS_INTERFACE_ID)
@@ -185,7 +191,7 @@ static int split_all(struct split *s, const char *path)
         wtap_rec_reset(&record.rec);
     }
     ws_record_cleanup(&record);
-    if (written && s->frames > 0)
+    if (written && s->begun)
         written = parts_mark(s->parts, &s->latest);
     if (!written)
         return EXIT_NOTHING;
