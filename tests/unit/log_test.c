@@ -97,8 +97,20 @@ static void test_lookup(void)
     expect(&s.h, 10, 3, 0, TCP_ESTABLISHED, TCP_FIN_WAIT_1, 10);
     expect(&s.h, 10, 9, 0, TCP_FIN_WAIT_1, TCP_FIN_WAIT_1, 10);
     expect(&s.h, 30, 3, 1, TCP_ESTABLISHED, TCP_ESTABLISHED, 0); /* older than the capture */
+    CHECK(log_find(&s.h, 30, 3, &v) && v.end[1].event == TCP_EV_NONE && !v.opened);
     CHECK(log_find(&s.h, 29, 0, &v) && v.end[0].confirmed == 1 && v.count == 0);
     CHECK(log_find(&s.h, 30, 3, &v) && v.end[0].confirmed == 0 && v.count == 1);
+}
+
+/* The first segment changes nothing: each end is in the state that it was in. */
+static void test_first_without_transition(void)
+{
+    struct script s;
+
+    begin(&s, TCP_CLOSE_WAIT, TCP_FIN_WAIT_1);
+    write_segment(&s, 1, 0, 1 * SECOND, 0);
+    expect(&s.h, 1, 0, 0, TCP_CLOSE_WAIT, TCP_CLOSE_WAIT, 0);
+    expect(&s.h, 1, 0, 1, TCP_FIN_WAIT_1, TCP_FIN_WAIT_1, 0);
 }
 
 /* LISTEN -> SYN_RCVD -> ESTABLISHED on one segment loses no step. */
@@ -232,6 +244,20 @@ static void test_correction_reaches(void)
     write_segment(&s, 4, 0, 4 * SECOND, 1);
     expect(&s.h, 4, 0, 0, TCP_FIN_WAIT_1, TCP_ESTABLISHED, 0);
 
+    static const uint8_t opens_and_closes[] = {
+        TCP_SYN_RCVD, TCP_ESTABLISHED, TCP_FIN_WAIT_1, TCP_FIN_WAIT_2, TCP_TIME_WAIT
+    };
+    for (unsigned back = 4; back <= 5; back++) {
+        begin(&s, TCP_LISTEN, TCP_SYN_SENT);
+        for (uint32_t n = 0; n < sizeof opens_and_closes; n++) {
+            step(&s, 0, opens_and_closes[n], TCP_EV_RCV_SYN);
+            write_segment(&s, n + 1, 0, n * SECOND, 0);
+        }
+        step(&s, 0, back == 4 ? TCP_SYN_RCVD : TCP_LISTEN, TCP_EV_SYN_ACK_REPEATED);
+        write_segment(&s, 6, 0, 6 * SECOND, 0);
+        expect(&s.h, 6, 0, 0, TCP_TIME_WAIT, back == 4 ? TCP_SYN_RCVD : TCP_LISTEN, back == 4 ? 1 : 6);
+    }
+
     begin(&s, TCP_CLOSED, TCP_CLOSED);
     step(&s, 0, TCP_SYN_SENT, TCP_EV_SND_SYN);
     write_segment(&s, 1, 0, 1 * SECOND, 1);
@@ -249,9 +275,11 @@ int main(void)
 {
     CHECK(sizeof(struct log_entry) == 24);
     CHECK(log_elapsed_ns(INT64_MIN, INT64_MAX) == INT64_MAX);
+    CHECK(log_elapsed_ns(-2, 5) == 7);
     CHECK(log_elapsed_ns(5, 3) == 0 && log_elapsed_ns(3, 5) == 2 && log_elapsed_ns(5, 5) == 0);
     CHECK(log_elapsed_ns(-1, INT64_MAX - 1) == INT64_MAX && log_elapsed_ns(-2, INT64_MAX - 1) == INT64_MAX);
     test_lookup();
+    test_first_without_transition();
     test_steps();
     test_correction();
     test_incarnations();
