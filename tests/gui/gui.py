@@ -154,7 +154,7 @@ class Gui(unittest.TestCase):
 
     def test_states(self):
         """Names, counts, averages, least and greatest of the tree, as tshark prints them."""
-        lines = self.printed(BUSY, "-z", "tcpstate,tree").splitlines()
+        lines = self.printed(BUSY, "-2", "-z", "tcpstate,tree").splitlines()
         start = next(number for number, line in enumerate(lines) if line.startswith("Topic / Item"))
         ends = [lines[start].index(title) for title in ("Count", "Average", "Min Val", "Max Val", "Rate (ms)")]
         expected = [[line[a:b].strip() for a, b in zip([0, *ends], ends)] for line in lines[start + 2:]
