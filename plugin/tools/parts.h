@@ -35,10 +35,11 @@ bool parts_mark(struct parts *parts, const nstime_t *time);
 
 /*
  * Adds a packet to a part.
- *  record        its interface is one that was made known, counted from 0
+ *  record        its interface and section are overwritten
+ *  interface     the number of one that was made known, from 0
  *  whole_number  that it has in the whole, from 1
  */
-bool parts_add(struct parts *parts, unsigned part, struct ws_record *record, uint64_t whole_number);
+bool parts_add(struct parts *parts, unsigned part, struct ws_record *record, unsigned interface, uint64_t whole_number);
 
 /* Closes and frees all. Where that fails, and with keep false, nothing is left behind. Returns whether there are parts. */
 bool parts_finish(struct parts *parts, bool keep);

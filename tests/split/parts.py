@@ -8,6 +8,7 @@ The hosts are in hosts.py. TCPSTATE_SPLIT names the built tcpstate-split.
 import gzip
 import itertools
 import os
+import random
 import re
 import resource
 import shutil
@@ -159,6 +160,13 @@ class SameAsTheWhole(Case):
             with self.subTest(view):
                 self.check_views(whole, parts, view)
 
+    def test_fragments_out_of_order(self):
+        """In a pcap, which tells of no interfaces."""
+        whole = PROJECT / "test-captures/odd/ip-fragments.pcap"
+        parts = self.split(whole, 3, said=r".*: \d+ fragments that did not come behind their first one are in all parts\n")
+        self.check_frames(whole, parts, 5)
+        self.check_views(whole, parts, "tcpstate,json", "tcpstate,timeline")
+
     def test_ends_that_others_tell(self):
         """What comes before the first segment and after the last one, in one part only, and other packets: the times of
         the whole are those of its segments."""
@@ -257,6 +265,24 @@ class Input(Case):
         numbers = [numbers_of(part) for part in parts]
         self.assertEqual(sorted(frame for some in numbers for frame in some[1:-1]), list(range(1, 1000)))
         self.assertEqual(self.tshark.fields(parts[0], ["frame.interface_name"])[-1], ["tcpstate-split"])
+
+    def test_hostile(self):
+        """Captures with octets at random: parts or none, and a message."""
+        random.seed(9293)
+        damaged, parts = self.folder / "damaged", self.folder / "parts"
+        sources = [(PROJECT / f"test-captures/odd/{name}.pcap").read_bytes()
+                   for name in ("gre", "icmp-quote", "ip-fragments", "over-ipv6", "vlan")]
+        for _ in range(100):
+            octets = bytearray(random.choice(sources))
+            for _ in range(random.choice((1, 5, 50))):
+                octets[random.randrange(len(captures.HEADER), len(octets))] = random.randrange(256)
+            damaged.write_bytes(octets)
+            done = run(SPLIT, 3, damaged, parts)
+            self.assertIn(done.returncode, (0, 1, 2), done.stderr)
+            self.assertNotIn("nternal", done.stderr)
+            self.assertEqual(parts.exists(), done.returncode != 1)
+            shutil.rmtree(parts, ignore_errors=True)
+            self.assertEqual(sorted(self.folder.iterdir()), [damaged, self.whole])
 
     def test_empty(self):
         self.whole.write_bytes(captures.HEADER)
