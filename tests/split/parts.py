@@ -170,16 +170,17 @@ class SameAsTheWhole(Case):
     def test_ends_that_others_tell(self):
         """What comes before the first segment and after the last one, in one part only, and other packets: the times of
         the whole are those of its segments."""
-        def frame(sport, seq, flags, seconds, protocol=6):
-            end = captures.End("10.9.0.1", "10.9.0.2", sport, 5000)
-            octets = bytearray(end.frame(seq, 0, flags))
-            octets[23] = protocol
+        def frame(sport, seconds, protocol=6, start=0, end=28):
+            """A SYN, or the octets from start up to end of it as a fragment."""
+            octets = bytearray(captures.End("10.9.0.1", "10.9.0.2", sport, 5000).frame(1, 0, captures.SYN))
+            place = start // 8 | (0x2000 if end < 28 else 0)
+            octets[16:18], octets[20:22], octets[23] = struct.pack("!H", 20 + end - start), struct.pack("!H", place), protocol
+            octets[34:] = octets[34 + start:34 + end]
             return struct.pack("<IIII", 1767225600 + seconds, 0, len(octets), len(octets)) + octets
         whole = self.folder / "whole.pcap"
         whole.write_bytes(captures.HEADER + b"".join([
-            frame(1, 0, captures.SYN, 0, protocol=17), frame(40000, 1, captures.SYN, 10),
-            *(frame(40000 + n, 1, captures.SYN, 10 + n) for n in range(1, 8)),
-            frame(50000, 1, captures.SYN, 200), frame(1, 0, captures.SYN, 500, protocol=17)]))
+            frame(1, 0, protocol=17), *(frame(40000 + n, 10 + n) for n in range(8)),
+            frame(50000, 200, end=24), frame(50000, 201, start=24), frame(1, 500, protocol=17)]))
         parts = self.split(whole, 4)
         self.check_frames(whole, parts, 9)
         self.check_views(whole, parts, "tcpstate,json", "tcpstate,timeline")
