@@ -111,7 +111,10 @@ static bool note_segment(struct split *s, const struct ws_record *record)
     return parts_mark(s->parts, &s->latest);
 }
 
-/* A fragment goes where the first one went; if that was not seen, everywhere: where the first one goes, IP joins them. */
+/*
+ * A fragment goes where the first one of its datagram went; if that was not seen, everywhere: where the first one goes,
+ * Wireshark puts them together.
+ */
 static bool add_fragment(struct split *s, struct ws_record *record, const struct flow *flow)
 {
     struct seen *first = seen_of(&flow->datagram);
