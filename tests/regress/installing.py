@@ -16,6 +16,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 PROFILE = ["colorfilters", "dfilter_buttons", "preferences"]
+SCHEMA = "connection.schema.json"
 CMAKE = os.environ.get("TCPSTATE_CMAKE", "cmake")
 TIME_LIMIT_S = 200
 
@@ -49,34 +50,39 @@ class Installing(unittest.TestCase):
         return sorted(path for path in folder.rglob("*") if not path.is_dir())
 
     def installed(self, folder):
-        """The plugin; the folder of the profile, of which all files must be there."""
-        plugin, = (path for path in self.files(folder) if path.suffix == ".so")
-        others = [path for path in self.files(folder) if path != plugin]
+        """The plugin; the folder of the profile, of which all files must be there; the schema's file."""
+        files = self.files(folder)
+        plugin, = (path for path in files if path.suffix == ".so")
+        schema, = (path for path in files if path.name == SCHEMA)
+        others = [path for path in files if path not in (plugin, schema)]
         self.assertEqual([path.name for path in others], PROFILE)
         profile, = {path.parent for path in others}
         for name in PROFILE:
             self.assertEqual((profile / name).read_bytes(),
                              (PROJECT / "plugin/profile" / name).read_bytes())
-        return plugin, profile
+        self.assertEqual(schema.read_bytes(), (PROJECT / "plugin/views" / SCHEMA).read_bytes())
+        return plugin, profile, schema
 
     def test_for_all(self):
         self.cmake("--install", self.build)
-        plugin, profile = self.installed(self.root)
+        plugin, profile, schema = self.installed(self.root)
         self.assertRegex(str(plugin), r"/wireshark/plugins/.*/epan/tcpstate\.so$")
         self.assertRegex(str(profile), r"/share/wireshark/profiles/TCP State$")
+        self.assertRegex(str(schema), rf"/share/wireshark/tcpstate/{SCHEMA}$")
         self.cmake("--build", self.build, "--target", "uninstall")
         self.assertEqual(self.files(self.root), [])
-        self.assertFalse(profile.exists())
+        self.assertFalse(profile.exists() or schema.parent.exists())
 
     def test_for_the_user(self):
         self.cmake("--build", self.build, "--target", "install-user")
-        plugin, profile = self.installed(self.home)
+        plugin, profile, schema = self.installed(self.home)
         self.assertRegex(str(plugin.relative_to(self.home)),
                          r"^\.local/lib/wireshark/plugins/\d+\.\d+/epan/tcpstate\.so$")
         self.assertEqual(profile, self.home / ".config/wireshark/profiles/TCP State")
+        self.assertEqual(schema, self.home / ".config/wireshark/tcpstate" / SCHEMA)
         self.cmake("--build", self.build, "--target", "uninstall-user")
         self.assertEqual(self.files(self.home), [])
-        self.assertFalse(profile.exists())
+        self.assertFalse(profile.exists() or schema.parent.exists())
 
     def test_what_the_user_added_stays(self):
         self.cmake("--build", self.build, "--target", "install-user")
