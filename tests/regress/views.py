@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is shown of whole connections: -z tcpstate,ladder, -z tcpstate,diagram, -z flow,tcpstate,standard;
-and that these and statistics.py's views agree on what one connection is.
+and that these, connections.py's and statistics.py's agree on what one connection is.
 
     views.py                  compare
     views.py --bless          write golden/ladder-NAME.txt: to be read beside the RFC's figures
