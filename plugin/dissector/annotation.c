@@ -89,7 +89,6 @@ struct annotated {
     const struct final_view *final; /* NULL: the capture has not been read, or nothing refers to its end */
     const struct words *words; /* NULL: nothing refers to the tree's texts, but to values of fields */
     bool named;                /* fields that repeat others are made, whether something refers to them or not */
-    unsigned calls;            /* of its sender, as calls_of() */
 };
 
 /* Returns 0 or 1: asked for the fields of every segment, in line and without a branch for each. */
@@ -165,9 +164,14 @@ static struct place named_at(const struct place *at)
  * item's line: a format would take as many instructions again as to add the item, once for each line of the tree. An
  * item that is not in the tree, or hidden, has none.
  */
+static bool has_line(const struct place *at, const proto_item *item)
+{
+    return item && at->a->words && !at->hidden;
+}
+
 static G_GNUC_NULL_TERMINATED void set_line(const struct place *at, proto_item *item, ...)
 {
-    if (!item || !at->a->words || at->hidden)
+    if (!has_line(at, item))
         return;
 
     item_label_t *line = wmem_new0(at->a->pinfo->pool, item_label_t);
@@ -188,15 +192,19 @@ static G_GNUC_NULL_TERMINATED void set_line(const struct place *at, proto_item *
 static void add_event(const struct place *at, const struct end_fields *f, uint8_t event)
 {
     static const char evidence[] = "evidence: ";
+    const struct place named = named_at(at);
+    proto_item *item = add_number(at, &f->event, event);
+
+    if (is_wanted(&named, &f->event_str))
+        add_text(&named, &f->event_str, tcp_event_name(event));
+    if (!has_line(at, item))
+        return;
     const char *text = tcp_event_text(event);
     const bool corrects = g_str_has_prefix(text, evidence);
-    const struct place named = named_at(at);
     char number[NUMBER_SIZE];
-
     number_write(number, event);
-    set_line(at, add_number(at, &f->event, event), corrects ? "Corrected: " : "Event: ",
-             corrects ? text + sizeof evidence - 1 : text, " (", number, "). ", tcp_event_sentence(event), NULL);
-    add_text(&named, &f->event_str, tcp_event_name(event));
+    set_line(at, item, corrects ? "Corrected: " : "Event: ", corrects ? text + sizeof evidence - 1 : text, " (", number,
+             "). ", tcp_event_sentence(event), NULL);
 }
 
 /* "ESTABLISHED → FIN_WAIT_1 after 0.17 s", and why. */
@@ -205,14 +213,23 @@ static void add_step(const struct place *at, const struct end_fields *f, const s
     const struct place hidden = hidden_at(at);
     char lasted[NUMBER_SIZE] = "";
 
-    if (step->has_dwell)
-        number_duration(lasted, step->dwell_ns);
     add_event(at, f, step->event);
     add_number(&hidden, &f->left, step->left);
     if (step->has_dwell)
         add_time(&hidden, &f->dwell, step->dwell_ns);
-    set_line(at, add_number(at, &f->entered, step->entered), tcp_state_name(step->left), ARROW,
-             tcp_state_name(step->entered), step->has_dwell ? " after " : "", lasted, NULL);
+    proto_item *item = add_number(at, &f->entered, step->entered);
+    if (!has_line(at, item))
+        return;
+    if (step->has_dwell)
+        number_duration(lasted, step->dwell_ns);
+    set_line(at, item, tcp_state_name(step->left), ARROW, tcp_state_name(step->entered),
+             step->has_dwell ? " after " : "", lasted, NULL);
+}
+
+static unsigned are_steps_wanted(const struct place *at, const struct end_fields *f)
+{
+    return is_wanted(at, &f->event) | is_referenced(&f->left) | is_referenced(&f->dwell) | is_referenced(&f->entered)
+        | is_referenced(&f->event_str);
 }
 
 /* The transitions of one end on this segment, in order. */
@@ -229,10 +246,12 @@ static void add_steps(const struct place *at, const struct end_fields *f, unsign
 
 static void add_calls(const struct place *at, const struct end_fields *f)
 {
+    const struct pair_view *view = at->a->view;
+    const unsigned calls = calls_of(&view->shown, view->src, &at->a->segment->seg);
     const struct place named = named_at(at);
 
-    for (uint8_t call = 1; at->a->calls >> call; call++) {
-        if (!(at->a->calls >> call & 1))
+    for (uint8_t call = 1; calls >> call; call++) {
+        if (!(calls >> call & 1))
             continue;
         set_line(at, add_number(at, &f->call, call), "User call: ", tcp_call_name(call), NULL);
         add_text(&named, &f->call_str, tcp_call_name(call));
@@ -247,8 +266,9 @@ static void add_details(const struct place *at, const struct end_fields *f, unsi
     const struct place hidden = hidden_at(at), named = named_at(at);
 
     add_number(&hidden, &f->previous, end->previous);
-    add_steps(at, f, index);
-    if (index == a->view->src && a->calls)
+    if (a->view->shown.count > 0 && are_steps_wanted(at, f))
+        add_steps(at, f, index);
+    if (index == a->view->src && (is_wanted(at, &f->call) || is_wanted(&named, &f->call_str)))
         add_calls(at, f);
     set_line(at, add_number(at, &f->confirmed, end->confirmed),
              a->words ? proof_text(a->pinfo->pool, end, &a->view->shown) : "", NULL);
@@ -475,7 +495,6 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
     struct words words;
     struct annotated a = {
         .tvb = tvb, .pinfo = pinfo, .view = view, .segment = segment,
-        .calls = calls_of(&view->shown, view->src, &segment->seg),
     };
 
     if (tree && ws_tree_is_visible(tree)) {
