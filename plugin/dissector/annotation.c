@@ -35,6 +35,7 @@ struct fields {
     struct end_fields local, remote;
     struct role_fields client, server, src, dst;
     hf_register_info local_by, transition, closed_by, midstream;
+    hf_register_info reset_cause, reset_cause_str, reset_cause_confirmed;
 };
 
 /*
@@ -251,6 +252,23 @@ static void add_steps(proto_tree *tree, const struct annotated *a, const struct 
     }
 }
 
+/* Why the segment, a RST, was sent. */
+static void add_reset_cause(proto_tree *tree, const struct annotated *a)
+{
+    const struct fields *f = &hf.by_name;
+    const uint8_t cause = a->view->shown.reset_cause;
+    const char *name = val_to_str_const(cause, reset_cause_names, "");
+    const bool confirmed = a->view->shown.reset_confirmed;
+
+    proto_item *item = add(tree, a, &f->reset_cause, cause);
+    if (a->words)
+        set_line(a, item, "Reset because: ", name, confirmed ? ", confirmed: " : ", assumed: ",
+                 reset_cause_sentence(cause), NULL);
+    if (is_wanted(a, &f->reset_cause_str))
+        proto_item_set_generated(proto_tree_add_string(tree, f->reset_cause_str.hfinfo.id, a->tvb, 0, 0, name));
+    add(tree, a, &f->reset_cause_confirmed, confirmed);
+}
+
 /* "Local end: 10.9.0.1:40000, the client, FIN_WAIT_1 → FIN_WAIT_2, assumed". Returns where its fields go. */
 static proto_tree *add_end_line(proto_tree *tree, const struct annotated *a, const struct end_fields *f,
                                 const char *name, int ett, unsigned index)
@@ -360,6 +378,8 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
         add(tree, a, &f->closed_by, shown->closed_by);
     if (shown->midstream)
         add(tree, a, &f->midstream, true);
+    if ((a->segment->seg.flags & TCP_RST) && shown->reset_cause != RESET_NONE)
+        add_reset_cause(tree, a);
 }
 
 bool annotation_is_referenced(proto_tree *tree)
@@ -462,6 +482,14 @@ static union registered hf = { .by_name = {
         "Who ended the connection: the end whose FIN was first, else the end that reset it; present once known."),
     .midstream = FLAG_FIELD(hf.by_name.midstream, "Mid-stream", "tcpstate.midstream",
         "The capture has no handshake of this connection; present only then."),
+    .reset_cause = NAMED_FIELD(hf.by_name.reset_cause, "Reset because", "tcpstate.reset_cause", reset_cause_names,
+        "Why this RST was sent: the cause that fits best, by its form and what both ends had sent before; present only "
+        "on a RST."),
+    .reset_cause_str = STRING_FIELD(hf.by_name.reset_cause_str, "Name of the cause", "tcpstate.reset_cause.str",
+        "Name of the cause for which this RST was sent, for outputs that print numbers otherwise."),
+    .reset_cause_confirmed = FLAG_FIELD(hf.by_name.reset_cause_confirmed, "Cause confirmed",
+        "tcpstate.reset_cause.confirmed",
+        "Whether the capture proves the cause for which this RST was sent; otherwise it only fits best."),
 } };
 
 void annotation_register(int proto)

@@ -36,6 +36,24 @@ const value_string tcp_closer_names[] = {
     { 0, NULL }
 };
 
+const value_string reset_cause_names[] = {
+#define RESET_CAUSE(number, name, text, speaks, sentence) { number, text },
+#include "reset_causes.def"
+#undef RESET_CAUSE
+    { 0, NULL }
+};
+
+const char *reset_cause_sentence(uint8_t cause)
+{
+    static const char *const sentences[] = {
+#define RESET_CAUSE(number, name, text, speaks, sentence) [number] = sentence,
+#include "reset_causes.def"
+#undef RESET_CAUSE
+    };
+
+    return cause != RESET_NONE && cause < array_length(sentences) ? sentences[cause] : "";
+}
+
 #define HOST_SIZE 46 /* as long as an IPv6 address gets, with its end */
 
 const char *endpoint_name(const address *a, uint32_t port, char name[ENDPOINT_NAME_SIZE])

@@ -10,10 +10,11 @@
 
 #include "ws_compat.h"
 
-/* By number, each ends with { 0, NULL }: enum tcp_state, enum tcp_event, enum tcp_closer. */
+/* By number, each ends with { 0, NULL }: enum tcp_state, enum tcp_event, enum tcp_closer, enum reset_cause. */
 extern const value_string tcp_state_names[];
 extern const value_string tcp_event_names[];
 extern const value_string tcp_closer_names[];
+extern const value_string reset_cause_names[];
 
 /* Octets of the longest name of an endpoint, with its end: "[", an IPv6 address, "]:65535". */
 #define ENDPOINT_NAME_SIZE 60
@@ -32,6 +33,9 @@ const char *tcp_state_text(uint8_t state, bool confirmed);
 
 /* What happened to an end, by enum tcp_event: a sentence of tcp_events.def; "" of any other number. */
 const char *tcp_event_sentence(uint8_t event);
+
+/* What happened to the end that sent a RST, by enum reset_cause; "" of any other number. */
+const char *reset_cause_sentence(uint8_t cause);
 
 /* Octets of the longest text of flags, with its end. */
 #define FLAGS_TEXT_SIZE 32

@@ -59,6 +59,7 @@ static struct log_facts facts_of(const struct log *log, const struct tcpfsm *m)
         .confirmed0 = m->end[0].confirmed, .confirmed1 = m->end[1].confirmed, .client = m->client,
         .midstream = m->midstream, .closed_by = m->closed_by, .local = log->facts.local,
         .local_by = log->facts.local_by, .stuck = log->facts.stuck,
+        .reset_confirmed = m->reset_confirmed,
     };
 }
 
@@ -78,6 +79,7 @@ static struct log_entry *append(struct log *log, const struct log_position *at, 
     e->frame = at->frame;
     e->layer = at->layer;
     e->facts = log->facts;
+    e->reset_cause = log->reset_cause & 0xf;
     e->event = event & 0x1f;
     e->end = end & 1;
     e->opened = opened;
@@ -121,6 +123,7 @@ void log_append(struct log *log, const struct log_position *at, unsigned sender,
     const uint32_t before = log->count;
 
     log->facts = facts_of(log, m);
+    log->reset_cause = m->reset_cause;
     if (before == 0) {
         log->initial[0] = out->end[0].previous;
         log->initial[1] = out->end[1].previous;
@@ -189,6 +192,8 @@ static void view_entry(struct log_view *view, const struct log_entry *shown)
     view->midstream = shown->facts.midstream;
     view->opened = view->count && shown->opened;
     view->closed_by = shown->facts.closed_by;
+    view->reset_cause = shown->reset_cause;
+    view->reset_confirmed = shown->facts.reset_confirmed;
 }
 
 bool log_find(const struct log *log, uint32_t frame, uint8_t layer, struct log_view *view)

@@ -29,25 +29,28 @@ struct log_facts {
     uint16_t local : 1;      /* index of the local end: the owner's to set */
     uint16_t local_by : 3;   /* how that was told: the owner's to set */
     uint16_t stuck : 2;      /* a bit for each end, 1 << index: that it stays in CLOSE_WAIT for too long was told */
-    uint16_t spare : 3;      /* 0 */
+    uint16_t reset_confirmed : 1; /* the capture proves reset_cause */
+    uint16_t spare : 2;      /* 0 */
 };
 
 /* 24 octets: there are millions of them. */
 struct log_entry {
     int64_t  time_ns;     /* of the segment's position, as are frame and layer */
     uint32_t frame;
-    uint32_t since0 : 27; /* index of the entry with which end 0 entered its state, or LOG_UNSEEN */
+    uint32_t since0 : 26; /* index of the entry with which end 0 entered its state, or LOG_UNSEEN */
     uint32_t event : 5;   /* enum tcp_event, why; TCP_EV_NONE: no transition */
-    uint32_t since1 : 27; /* the same of end 1 */
+    uint32_t spare : 1;   /* 0 */
+    uint32_t since1 : 26; /* the same of end 1 */
     uint32_t end : 1;     /* index of the end that made the transition */
     uint32_t opened : 1;  /* the segment's SYN began an incarnation */
+    uint32_t reset_cause : 4; /* enum reset_cause, of the incarnation's latest RST */
     uint8_t  layer;
     uint8_t  state0 : 4;  /* enum tcp_state of end 0 after the transition */
     uint8_t  state1 : 4;  /* the same of end 1 */
     struct log_facts facts; /* after the segment */
 };
 
-#define LOG_UNSEEN 0x7ffffffu /* the state is older than the capture, or than entries can be counted */
+#define LOG_UNSEEN 0x3ffffffu /* the state is older than the capture, or than entries can be counted */
 
 /* Owned by the caller, who fills it with zeros and provides room; the entries may move. */
 struct log {
@@ -55,6 +58,7 @@ struct log {
     uint32_t count, room; /* entries written, and that there is room for; room is the owner's to set */
     uint8_t  initial[2];  /* enum tcp_state before the first entry */
     struct log_facts facts; /* to be written down with the next entry: local and local_by are the owner's to set */
+    uint8_t  reset_cause; /* likewise */
 };
 
 /* How many entries a segment that changed what is shown adds. */
@@ -100,6 +104,7 @@ struct log_view {
     struct log_end end[2]; /* by index of end */
     uint32_t first, count; /* the segment's own entries, if it has any */
     uint8_t  client, local, local_by, midstream, opened, closed_by;
+    uint8_t  reset_cause, reset_confirmed; /* of the latest RST: on a RST, its own */
 };
 
 /* Finds what is shown on a segment. Returns false where nothing is known of it: it lies before the first entry. */
