@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-_ANOMALIES = Path(__file__).resolve().parent.parent / "plugin" / "machine" / "tcp_anomalies.def"
+_MACHINE = Path(__file__).resolve().parent.parent / "plugin" / "machine"
 
 
 class Anomaly(NamedTuple):
@@ -15,13 +15,17 @@ class Anomaly(NamedTuple):
 
 
 _ROWS = re.findall(r'^TCP_ANOMALY\( *\d+, *\w+, *"(\w+)", *(\w+), *"(.*)"\)$',
-                   _ANOMALIES.read_text(encoding="utf-8"), re.M)
+                   (_MACHINE / "tcp_anomalies.def").read_text(encoding="utf-8"), re.M)
 
 # By the word that its field, tcpstate.expert.WORD, ends with; of those that share one the first, which is the proved one.
 ANOMALIES = {word: Anomaly(severity, summary) for word, severity, summary in reversed(_ROWS)}
 
 # What each says.
 SUMMARIES = [summary for _, _, summary in _ROWS]
+
+# By number.
+EVENTS = {int(number): name for number, name in re.findall(
+    r'^TCP_EVENT\( *(\d+), *\w+, *"([^"]*)"', (_MACHINE / "tcp_events.def").read_text(encoding="utf-8"), re.M)}
 
 # What tcpstate.closed_by must say, by its number; 0 is not shown. Not read from the plugin: users type these.
 CLOSERS = ("-", "client", "server", "simultaneous", "reset by client", "reset by server", "refused", "refused by ICMP")

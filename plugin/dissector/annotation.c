@@ -1,5 +1,5 @@
 /* annotation.c
- * What is shown on a segment: the fields, the subtree that they stand in, expert items, the Info column.
+ * What is shown on a segment: the subtree and its fields, expert items, the Info column.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,8 +7,9 @@
 #include "annotation.h"
 
 #include "anomaly.h"
+#include "call.h"
 #include "expert_items.h"
-#include "local_end.h"
+#include "fields.h"
 #include "names.h"
 #include "numbers.h"
 
@@ -20,32 +21,6 @@ static int proto_tcpstate;
 static const header_field_info *protocol; /* as Wireshark keeps it */
 static int ett_tcpstate = -1;
 static int ett_end[2] = { -1, -1 };
-
-/* The fields that each of local and remote has. */
-struct end_fields {
-    hf_register_info state, str, previous, entered, left, event, dwell, since, duration, confirmed;
-};
-
-/* The same two states by role and by direction. */
-struct role_fields {
-    hf_register_info state, str;
-};
-
-struct fields {
-    struct end_fields local, remote;
-    struct role_fields client, server, src, dst;
-    hf_register_info local_by, transition, closed_by, midstream;
-    hf_register_info reset_cause, reset_cause_str, reset_cause_confirmed;
-};
-
-/*
- * Defined at the end of this file. Wireshark keeps no copy of a field, but writes its number and who refers to it
- * into this one: to look here takes no call.
- */
-static union registered {
-    struct fields by_name;
-    hf_register_info all[sizeof(struct fields) / sizeof(hf_register_info)];
-} hf;
 
 /* ------------------------------------------------------------------ what is told in words */
 
@@ -65,10 +40,10 @@ static const char *proof_text(wmem_allocator_t *pool, const struct log_end *end,
     char frame[NUMBER_SIZE];
 
     if (end->confirmed)
-        return "its own segments prove it";
+        return "Proved by its own segments";
     switch ((enum tcp_event)end->event) {
     case TCP_EV_NONE:
-        return shown->midstream ? "assumed: the capture began later" : "assumed: it has sent nothing yet";
+        return shown->midstream ? "Assumed: the capture began later" : "Assumed: it has sent nothing yet";
     case TCP_EV_RCV_SYN:
     case TCP_EV_RCV_SYN_ACK:
     case TCP_EV_RCV_ACK_OF_SYN:
@@ -77,11 +52,11 @@ static const char *proof_text(wmem_allocator_t *pool, const struct log_end *end,
     case TCP_EV_RCV_FIN_ACK:
     case TCP_EV_RCV_RST:
         number_write(frame, end->since_frame);
-        return wmem_strconcat(pool, "assumed: that frame ", frame, " reached it", NULL);
+        return wmem_strconcat(pool, "Assumed: nothing shows that frame ", frame, " arrived", NULL);
     case TCP_EV_TIMEOUT_2MSL:
-        return "assumed: that its timer is the preference time_wait";
+        return "Assumed: its timer is taken to be the preference time_wait";
     default:
-        return "assumed: what it sent fits other states as well";
+        return "Assumed: what it sent fits other states as well";
     }
 }
 
@@ -111,95 +86,91 @@ struct annotated {
     packet_info *pinfo;
     const struct pair_view *view;
     const struct annotated_segment *segment;
-    const struct words *words; /* NULL: nobody reads the tree's texts, its values alone are asked for */
+    const struct final_view *final; /* NULL: the capture has not been read, or nothing refers to its end */
+    const struct words *words; /* NULL: nothing refers to the tree's texts, but to values of fields */
+    bool named;                /* fields that repeat others are made, whether something refers to them or not */
+    unsigned calls;            /* of its sender, as calls_of() */
 };
 
-/*
- * Only what is referenced is added: in a tree that is not visible, most often a single field. Asked for the
- * fields of every segment: in line, and of a group at once, without a branch for each. Returns 0 or 1.
- */
+/* Returns 0 or 1: asked for the fields of every segment, in line and without a branch for each. */
 static inline unsigned is_referenced(const hf_register_info *field)
 {
     return field->hfinfo.ref_type != HF_REF_TYPE_NONE;
 }
 
-static inline bool is_wanted(const struct annotated *a, const hf_register_info *field)
+/* Where an item goes, and which fields are made there. */
+struct place {
+    const struct annotated *a;
+    proto_tree *tree;
+    bool always; /* all fields in a visible tree; else those that something refers to */
+    bool hidden; /* for filters, columns and outputs only */
+};
+
+static inline bool is_wanted(const struct place *at, const hf_register_info *field)
 {
-    return a->words || is_referenced(field);
+    return (at->always ? at->a->words != NULL : at->a->named) || is_referenced(field);
 }
 
-static inline unsigned are_steps_wanted(const struct annotated *a, const struct end_fields *f)
+static proto_item *finish(const struct place *at, proto_item *item)
 {
-    return (a->words != NULL) | is_referenced(&f->event) | is_referenced(&f->left) | is_referenced(&f->dwell)
-        | is_referenced(&f->entered);
-}
-
-static inline bool is_end_wanted(const struct annotated *a, const struct end_fields *f)
-{
-    return are_steps_wanted(a, f) | is_referenced(&f->state) | is_referenced(&f->str) | is_referenced(&f->previous)
-        | is_referenced(&f->since) | is_referenced(&f->duration) | is_referenced(&f->confirmed);
-}
-
-static inline bool is_role_referenced(const struct role_fields *f)
-{
-    return is_referenced(&f->state) | is_referenced(&f->str);
-}
-
-/* By role in every visible tree; by direction, hidden too, only where something refers to them, if that is known. */
-static inline bool is_role_wanted(const struct annotated *a, const struct role_fields *f)
-{
-    return a->words || is_role_referenced(f);
-}
-
-static inline bool is_direction_wanted(const struct annotated *a, const struct role_fields *f)
-{
-    return (a->words && !WS_OUTPUT_REFERENCES_FIELDS) || is_role_referenced(f);
-}
-
-static proto_item *add_wanted(proto_tree *tree, const struct annotated *a, const hf_register_info *field,
-                              uint32_t value)
-{
-    const int id = field->hfinfo.id;
-    proto_item *item;
-
-    if (field->hfinfo.type == FT_STRING)
-        item = proto_tree_add_string(tree, id, a->tvb, 0, 0, tcp_state_name((uint8_t)value));
-    else if (field->hfinfo.type == FT_BOOLEAN)
-        item = proto_tree_add_boolean(tree, id, a->tvb, 0, 0, value);
-    else
-        item = proto_tree_add_uint(tree, id, a->tvb, 0, 0, value);
     proto_item_set_generated(item);
+    if (at->hidden)
+        proto_item_set_hidden(item);
     return item;
 }
 
-/* Adds a number, a state by number or by name, an event or a flag. Returns NULL if it is not referenced. */
-static inline proto_item *add(proto_tree *tree, const struct annotated *a, const hf_register_info *field,
-                              uint32_t value)
+/* Adds a number or a flag. Each of these returns NULL if the field is not wanted. */
+static proto_item *add_number(const struct place *at, const hf_register_info *field, uint32_t value)
 {
-    return is_wanted(a, field) ? add_wanted(tree, a, field, value) : NULL;
+    if (!is_wanted(at, field))
+        return NULL;
+    return finish(at, field->hfinfo.type == FT_BOOLEAN
+        ? proto_tree_add_boolean(at->tree, field->hfinfo.id, at->a->tvb, 0, 0, value)
+        : proto_tree_add_uint(at->tree, field->hfinfo.id, at->a->tvb, 0, 0, value));
 }
 
-static void add_time(proto_tree *tree, const struct annotated *a, const hf_register_info *field, int64_t time_ns)
+static proto_item *add_text(const struct place *at, const hf_register_info *field, const char *text)
+{
+    if (!is_wanted(at, field))
+        return NULL;
+    return finish(at, proto_tree_add_string(at->tree, field->hfinfo.id, at->a->tvb, 0, 0, text));
+}
+
+static proto_item *add_time(const struct place *at, const hf_register_info *field, int64_t time_ns)
 {
     const nstime_t time = { .secs = (time_t)(time_ns / 1000000000), .nsecs = (int)(time_ns % 1000000000) };
 
-    if (is_wanted(a, field))
-        proto_item_set_generated(proto_tree_add_time(tree, field->hfinfo.id, a->tvb, 0, 0, &time));
+    if (!is_wanted(at, field))
+        return NULL;
+    return finish(at, proto_tree_add_time(at->tree, field->hfinfo.id, at->a->tvb, 0, 0, &time));
 }
 
-static void add_role(proto_tree *tree, const struct annotated *a, const struct role_fields *f, uint8_t state)
+/* A place of which what it shows would tell nothing new in the tree. */
+static struct place hidden_at(const struct place *at)
 {
-    proto_item_set_hidden(add(tree, a, &f->state, state));
-    proto_item_set_hidden(add(tree, a, &f->str, state));
+    struct place place = *at;
+
+    place.hidden = true;
+    return place;
+}
+
+/* The place beside for fields that repeat others. */
+static struct place named_at(const struct place *at)
+{
+    return (struct place){ .a = at->a, .tree = at->tree, .always = false, .hidden = true };
 }
 
 /*
  * Lines that say more than their value: of the parts, the last of which is NULL. Put together where Wireshark keeps an
- * item's line: a format would take as many instructions again as to add the item, once for each line of the tree.
+ * item's line: a format would take as many instructions again as to add the item, once for each line of the tree. An
+ * item that is not in the tree, or hidden, has none.
  */
-static G_GNUC_NULL_TERMINATED void set_line(const struct annotated *a, proto_item *item, ...)
+static G_GNUC_NULL_TERMINATED void set_line(const struct place *at, proto_item *item, ...)
 {
-    item_label_t *line = wmem_new0(a->pinfo->pool, item_label_t);
+    if (!item || !at->a->words || at->hidden)
+        return;
+
+    item_label_t *line = wmem_new0(at->a->pinfo->pool, item_label_t);
     char *to = line->representation, *const end = to + sizeof line->representation - 1;
     va_list parts;
 
@@ -213,96 +184,140 @@ static G_GNUC_NULL_TERMINATED void set_line(const struct annotated *a, proto_ite
     PITEM_FINFO(item)->rep = line;
 }
 
-static void add_event(proto_tree *tree, const struct annotated *a, const hf_register_info *field, uint8_t event)
+/* "Event: CLOSE / snd FIN (6). It sent its first FIN: its application has closed." */
+static void add_event(const struct place *at, const struct end_fields *f, uint8_t event)
 {
-    proto_item *item = add(tree, a, field, event);
+    static const char evidence[] = "evidence: ";
+    const char *text = tcp_event_text(event);
+    const bool corrects = g_str_has_prefix(text, evidence);
+    const struct place named = named_at(at);
     char number[NUMBER_SIZE];
 
-    if (!a->words)
-        return;
     number_write(number, event);
-    set_line(a, item, "Event: ", val_to_str_const(event, tcp_event_names, ""), " (", number, "): ",
-             tcp_event_sentence(event), NULL);
+    set_line(at, add_number(at, &f->event, event), corrects ? "Corrected: " : "Event: ",
+             corrects ? text + sizeof evidence - 1 : text, " (", number, "). ", tcp_event_sentence(event), NULL);
+    add_text(&named, &f->event_str, tcp_event_name(event));
 }
 
-static void add_confirmed(proto_tree *tree, const struct annotated *a, const hf_register_info *field,
-                          const struct log_end *end)
+/* "ESTABLISHED → FIN_WAIT_1 after 0.17 s", and why. */
+static void add_step(const struct place *at, const struct end_fields *f, const struct log_step *step)
 {
-    proto_item *item = add(tree, a, field, end->confirmed);
+    const struct place hidden = hidden_at(at);
+    char lasted[NUMBER_SIZE] = "";
 
-    if (a->words)
-        set_line(a, item, end->confirmed ? "Confirmed: True (" : "Confirmed: False (",
-                 proof_text(a->pinfo->pool, end, &a->view->shown), ")", NULL);
+    if (step->has_dwell)
+        number_duration(lasted, step->dwell_ns);
+    add_event(at, f, step->event);
+    add_number(&hidden, &f->left, step->left);
+    if (step->has_dwell)
+        add_time(&hidden, &f->dwell, step->dwell_ns);
+    set_line(at, add_number(at, &f->entered, step->entered), tcp_state_name(step->left), ARROW,
+             tcp_state_name(step->entered), step->has_dwell ? " after " : "", lasted, NULL);
 }
 
 /* The transitions of one end on this segment, in order. */
-static void add_steps(proto_tree *tree, const struct annotated *a, const struct end_fields *f, unsigned end)
+static void add_steps(const struct place *at, const struct end_fields *f, unsigned end)
 {
-    const struct log_view *shown = &a->view->shown;
+    const struct log_view *shown = &at->a->view->shown;
     struct log_step step;
 
     for (uint32_t n = 0; n < shown->count; n++) {
-        if (!log_step(shown, n, &step) || step.end != end)
+        if (log_step(shown, n, &step) && step.end == end)
+            add_step(at, f, &step);
+    }
+}
+
+static void add_calls(const struct place *at, const struct end_fields *f)
+{
+    const struct place named = named_at(at);
+
+    for (uint8_t call = 1; at->a->calls >> call; call++) {
+        if (!(at->a->calls >> call & 1))
             continue;
-        add_event(tree, a, &f->event, step.event);
-        add(tree, a, &f->left, step.left);
-        if (step.has_dwell)
-            add_time(tree, a, &f->dwell, step.dwell_ns);
-        add(tree, a, &f->entered, step.entered);
+        set_line(at, add_number(at, &f->call, call), "User call: ", tcp_call_name(call), NULL);
+        add_text(&named, &f->call_str, tcp_call_name(call));
     }
 }
 
-/* Why the segment, a RST, was sent. */
-static void add_reset_cause(proto_tree *tree, const struct annotated *a)
+/* What is told of an end besides its state. */
+static void add_details(const struct place *at, const struct end_fields *f, unsigned index)
 {
-    const struct fields *f = &hf.by_name;
-    const uint8_t cause = a->view->shown.reset_cause;
-    const char *name = val_to_str_const(cause, reset_cause_names, "");
-    const bool confirmed = a->view->shown.reset_confirmed;
-
-    proto_item *item = add(tree, a, &f->reset_cause, cause);
-    if (a->words)
-        set_line(a, item, "Reset because: ", name, confirmed ? ", confirmed: " : ", assumed: ",
-                 reset_cause_sentence(cause), NULL);
-    if (is_wanted(a, &f->reset_cause_str))
-        proto_item_set_generated(proto_tree_add_string(tree, f->reset_cause_str.hfinfo.id, a->tvb, 0, 0, name));
-    add(tree, a, &f->reset_cause_confirmed, confirmed);
-}
-
-/* "Local end: 10.9.0.1:40000, the client, FIN_WAIT_1 → FIN_WAIT_2, assumed". Returns where its fields go. */
-static proto_tree *add_end_line(proto_tree *tree, const struct annotated *a, const struct end_fields *f,
-                                const char *name, int ett, unsigned index)
-{
-    const struct log_view *shown = &a->view->shown;
-    const uint8_t state = shown->end[index].state;
-
-    proto_item *item = add(tree, a, &f->state, state);
-
-    if (!a->words)
-        return tree;
-    set_line(a, item, name, " end: ", a->words->endpoint[index],
-             index == shown->client ? ", the client, " : ", the server, ", a->words->change[index],
-             shown->end[index].confirmed ? ", confirmed" : ", assumed", NULL);
-    return proto_item_add_subtree(item, ett);
-}
-
-static void add_end(proto_tree *tree, const struct annotated *a, const struct end_fields *f, const char *name, int ett,
-                    unsigned index)
-{
+    const struct annotated *a = at->a;
     const struct log_end *end = &a->view->shown.end[index];
-    proto_tree *subtree = add_end_line(tree, a, f, name, ett, index);
+    const struct place hidden = hidden_at(at), named = named_at(at);
 
-    add(subtree, a, &f->str, end->state);
-    add(subtree, a, &f->previous, end->previous);
-    if (are_steps_wanted(a, f))
-        add_steps(subtree, a, f, index);
-    add_confirmed(subtree, a, &f->confirmed, end);
+    add_number(&hidden, &f->previous, end->previous);
+    add_steps(at, f, index);
+    if (index == a->view->src && a->calls)
+        add_calls(at, f);
+    set_line(at, add_number(at, &f->confirmed, end->confirmed),
+             a->words ? proof_text(a->pinfo->pool, end, &a->view->shown) : "", NULL);
     if (end->since_frame) {
-        add(subtree, a, &f->since, end->since_frame);
-        if (is_wanted(a, &f->duration))
-            add_time(subtree, a, &f->duration,
-                     log_elapsed_ns(end->since_ns, time_ns(&a->pinfo->abs_ts)));
+        add_number(at, &f->since, end->since_frame);
+        add_time(at, &f->duration, log_elapsed_ns(end->since_ns, time_ns(&a->pinfo->abs_ts)));
     }
+    add_text(&named, &f->mark, tcp_state_text(end->state, end->confirmed));
+}
+
+/* How many fields of an end are registered, from its first on. */
+static inline unsigned registered_of(enum field_end end)
+{
+    enum {
+        ALL = sizeof(struct end_fields) / sizeof(hf_register_info),
+        SHOWN = offsetof(struct end_fields, event_str) / sizeof(hf_register_info),
+        STATES = offsetof(struct end_fields, previous) / sizeof(hf_register_info),
+    };
+
+    return named_fields_are_registered ? ALL : end <= REMOTE_END ? SHOWN : end <= SERVER_END ? STATES : 0;
+}
+
+static inline bool is_end_referenced(enum field_end end)
+{
+    const hf_register_info *field = &hf.end[end].state;
+    unsigned referenced = 0;
+
+    for (unsigned n = 0; n < registered_of(end); n++)
+        referenced |= is_referenced(&field[n]);
+    return referenced;
+}
+
+/* "Local end: 10.9.0.1:40000, the client, FIN_WAIT_1 → FIN_WAIT_2, assumed", and its fields below. */
+static void add_shown_end(proto_tree *tree, const struct annotated *a, enum field_end end, const char *name,
+                          unsigned index)
+{
+    const struct end_fields *f = &hf.end[end];
+    const struct log_view *shown = &a->view->shown;
+    struct place at = { .a = a, .tree = tree, .always = true };
+
+    if (!a->words && !is_end_referenced(end))
+        return;
+    proto_item *item = add_number(&at, &f->state, shown->end[index].state);
+    if (a->words) {
+        set_line(&at, item, name, " end: ", a->words->endpoint[index],
+                 index == shown->client ? ", the client, " : ", the server, ", a->words->change[index],
+                 shown->end[index].confirmed ? ", confirmed" : ", assumed", NULL);
+        at.tree = proto_item_add_subtree(item, ett_end[end]);
+    }
+    const struct place hidden = hidden_at(&at);
+    add_text(&hidden, &f->str, tcp_state_name(shown->end[index].state));
+    add_details(&at, f, index);
+}
+
+/* The same of an end by role or by direction, of which nothing is shown. */
+static void add_hidden_end(proto_tree *tree, const struct annotated *a, enum field_end end, unsigned index)
+{
+    const struct end_fields *f = &hf.end[end];
+    const uint8_t state = a->view->shown.end[index].state;
+    const bool by_role = end <= SERVER_END;
+    const struct place states = { .a = a, .tree = tree, .always = by_role, .hidden = true };
+    const struct place named = named_at(&states);
+
+    if (!(by_role && a->words) && !a->named && !is_end_referenced(end))
+        return;
+    add_number(&states, &f->state, state);
+    add_text(&states, &f->str, tcp_state_name(state));
+    if (named_fields_are_registered)
+        add_details(&named, f, index);
 }
 
 /* "TCP State: 10.9.0.1:40000 FIN_WAIT_1 → FIN_WAIT_2, 10.9.0.2:5000 CLOSE_WAIT", the local end first */
@@ -353,33 +368,96 @@ static proto_item *add_heading(proto_tree *tree, const struct annotated *a)
     return item;
 }
 
+/* "Left open: 10.9.0.2:5000 in CLOSE_WAIT for 586 s" */
+static void add_left_open(const struct place *at)
+{
+    const struct annotated *a = at->a;
+    proto_item *item = add_number(at, &hf.left_open, true);
+    const char *line = "";
+
+    if (!item || !a->words)
+        return;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct final_end *end = &a->final->end[i];
+        char age[NUMBER_SIZE];
+        if (end->left_open)
+            line = wmem_strconcat(a->pinfo->pool, line, *line ? ", " : "", a->words->endpoint[i], " in ",
+                                  tcp_state_text(end->state, end->confirmed), " for ",
+                                  number_duration(age, end->age_ns), NULL);
+    }
+    set_line(at, item, "Left open: ", line, NULL);
+}
+
+/* How the connection stands at the end of the capture. */
+static void add_final(const struct place *at)
+{
+    const struct final_view *final = at->a->final;
+    const struct place named = named_at(at);
+
+    if (final->left_open)
+        add_left_open(at);
+    if (final->attempt) {
+        set_line(at, add_number(at, &hf.attempt, final->attempt), "Attempt failed: ", attempt_name(final->attempt), ". ",
+                 attempt_sentence(final->attempt), NULL);
+        add_text(&named, &hf.attempt_str, attempt_name(final->attempt));
+    }
+    if (!named_fields_are_registered)
+        return;
+    for (unsigned role = 0; role < 2; role++) {
+        const struct role_fields *f = role ? &hf.server_final : &hf.client_final;
+        const uint8_t state = final->end[role ? !final->client : final->client].state;
+        add_number(&named, &f->state, state);
+        add_text(&named, &f->str, tcp_state_name(state));
+    }
+}
+
+/* "Reset because: data after close, confirmed. It had closed for good, and data came that nobody will read." */
+static void add_reset_cause(const struct place *at)
+{
+    const struct log_view *shown = &at->a->view->shown;
+    const struct place named = named_at(at);
+    const char *name = reset_cause_name(shown->reset_cause);
+
+    set_line(at, add_number(at, &hf.reset_cause, shown->reset_cause), "Reset because: ", name,
+             shown->reset_confirmed ? ", confirmed. " : ", assumed. ", reset_cause_sentence(shown->reset_cause), NULL);
+    add_text(&named, &hf.reset_cause_str, name);
+    add_number(at, &hf.reset_cause_confirmed, shown->reset_confirmed);
+}
+
 static void add_fields(proto_tree *tree, const struct annotated *a)
 {
-    const struct fields *f = &hf.by_name;
     const struct log_view *shown = &a->view->shown;
     const unsigned src = a->view->src, local = a->view->local;
+    const struct place at = { .a = a, .tree = tree, .always = true }, named = named_at(&at);
 
-    if (is_end_wanted(a, &f->local))
-        add_end(tree, a, &f->local, "Local", ett_end[0], local);
-    if (is_end_wanted(a, &f->remote))
-        add_end(tree, a, &f->remote, "Remote", ett_end[1], !local);
-    if (is_role_wanted(a, &f->client))
-        add_role(tree, a, &f->client, shown->end[shown->client].state);
-    if (is_role_wanted(a, &f->server))
-        add_role(tree, a, &f->server, shown->end[!shown->client].state);
-    if (is_direction_wanted(a, &f->src))
-        add_role(tree, a, &f->src, shown->end[src].state);
-    if (is_direction_wanted(a, &f->dst))
-        add_role(tree, a, &f->dst, shown->end[!src].state);
-    add(tree, a, &f->local_by, shown->local_by);
-    if (is_wanted(a, &f->transition) && has_transition(shown))
-        add(tree, a, &f->transition, true);
-    if (shown->closed_by != TCP_CLOSER_NONE)
-        add(tree, a, &f->closed_by, shown->closed_by);
+    add_shown_end(tree, a, LOCAL_END, "Local", local);
+    add_shown_end(tree, a, REMOTE_END, "Remote", !local);
+    add_hidden_end(tree, a, CLIENT_END, shown->client);
+    add_hidden_end(tree, a, SERVER_END, !shown->client);
+    add_hidden_end(tree, a, SRC_END, src);
+    add_hidden_end(tree, a, DST_END, !src);
+    add_number(&at, &hf.local_by, shown->local_by);
+    if (is_wanted(&at, &hf.transition) && has_transition(shown))
+        add_number(&at, &hf.transition, true);
+    if (shown->closed_by != TCP_CLOSER_NONE) {
+        add_number(&at, &hf.closed_by, shown->closed_by);
+        add_text(&named, &hf.closed_by_str, tcp_closer_name(shown->closed_by));
+    }
     if (shown->midstream)
-        add(tree, a, &f->midstream, true);
-    if ((a->segment->seg.flags & TCP_RST) && shown->reset_cause != RESET_NONE)
-        add_reset_cause(tree, a);
+        set_line(&at, add_number(&at, &hf.midstream, true), "Handshake not captured", NULL);
+    if (a->segment->seg.flags & TCP_RST)
+        add_reset_cause(&at);
+    if (a->final)
+        add_final(&at);
+}
+
+/* Whether fields refer to the end of the capture. */
+static bool is_final_referenced(const struct annotated *a)
+{
+    return a->words || is_referenced(&hf.left_open) || is_referenced(&hf.attempt)
+        || (named_fields_are_registered
+            && (is_referenced(&hf.attempt_str) | is_referenced(&hf.client_final.state) | is_referenced(&hf.client_final.str)
+                | is_referenced(&hf.server_final.state) | is_referenced(&hf.server_final.str)));
 }
 
 bool annotation_is_referenced(proto_tree *tree)
@@ -411,86 +489,31 @@ static uint32_t find_anomalies(const struct pair_view *view, const struct tcpfsm
 void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct pair_view *view,
                     const struct annotated_segment *segment)
 {
-    const uint32_t anomalies = find_anomalies(view, &segment->seg);
+    const bool was_read = pinfo->fd->visited; /* the first pass does not know how the connection will stand */
+    uint32_t anomalies = find_anomalies(view, &segment->seg);
+    struct final_view final;
     struct words words;
-    struct annotated a = { .tvb = tvb, .pinfo = pinfo, .view = view, .segment = segment };
+    struct annotated a = {
+        .tvb = tvb, .pinfo = pinfo, .view = view, .segment = segment,
+        .calls = calls_of(&view->shown, view->src, &segment->seg),
+    };
 
     if (tree && ws_tree_is_visible(tree)) {
         find_words(&words, &a);
         a.words = &words;
+        a.named = !WS_OUTPUT_REFERENCES_FIELDS && named_fields_are_registered;
+    }
+    if (was_read && (view->shown.count > 0 || is_final_referenced(&a))) {
+        pair_final(view, &final);
+        a.final = &final;
+        anomalies |= anomalies_left_open(&view->shown, &final);
     }
     proto_item *item = tree ? add_to_tree(tree, &a, anomalies != 0) : NULL;
     if (anomalies)
-        expert_items_add(pinfo, item, anomalies);
+        expert_items_add(pinfo, item, anomalies, a.final);
 }
 
 /* ------------------------------------------------------------------ registration */
-
-#define FIELD(f, name, abbrev, type, display, strings, blurb) \
-    { &(f).hfinfo.id, { name, abbrev, type, display, strings, 0x0, blurb, HFILL } }
-#define STATE_FIELD(f, name, abbrev, blurb) NAMED_FIELD(f, name, abbrev, tcp_state_names, blurb)
-#define NAMED_FIELD(f, name, abbrev, names, blurb) FIELD(f, name, abbrev, FT_UINT8, BASE_DEC, VALS(names), blurb)
-#define STRING_FIELD(f, name, abbrev, blurb) FIELD(f, name, abbrev, FT_STRING, BASE_NONE, NULL, blurb)
-#define FLAG_FIELD(f, name, abbrev, blurb) FIELD(f, name, abbrev, FT_BOOLEAN, BASE_NONE, NULL, blurb)
-#define TIME_FIELD(f, name, abbrev, blurb) FIELD(f, name, abbrev, FT_RELATIVE_TIME, BASE_NONE, NULL, blurb)
-
-#define END_FIELDS(f, abbrev, end) { \
-    .state = STATE_FIELD((f).state, "State of the " end " end", abbrev, \
-        "State of the " end " end after this segment (RFC 9293 section 3.3.2), by the names and numbers of " \
-        "TCPSTATE."), \
-    .str = STRING_FIELD((f).str, "Name", abbrev ".str", \
-        "Name of the state of the " end " end after this segment, for outputs that print numbers otherwise."), \
-    .previous = STATE_FIELD((f).previous, "Previous state", abbrev ".previous", \
-        "State of the " end " end before this segment."), \
-    .entered = STATE_FIELD((f).entered, "Entered", abbrev ".entered", \
-        "State that this segment made the " end " end enter; present only on a segment that changes it."), \
-    .left = STATE_FIELD((f).left, "Left", abbrev ".left", \
-        "State that this segment made the " end " end leave; present only on a segment that changes it."), \
-    .event = NAMED_FIELD((f).event, "Event", abbrev ".event", tcp_event_names, \
-        "Why this segment changed the state of the " end " end, in the notation of RFC 9293 figure 5; " \
-        "present only on a segment that changes it."), \
-    .dwell = TIME_FIELD((f).dwell, "Time in the state left", abbrev ".dwell", \
-        "How long the state that the " end " end left had lasted, in seconds; present only on a segment that " \
-        "changes it, and not of a state older than the capture."), \
-    .since = FIELD((f).since, "Since frame", abbrev ".since", FT_FRAMENUM, BASE_NONE, NULL, \
-        "Frame in which the " end " end entered its state; absent if that is older than the capture."), \
-    .duration = TIME_FIELD((f).duration, "Duration", abbrev ".duration", \
-        "How long the " end " end has been in its state at this segment, in seconds; absent without a since."), \
-    .confirmed = FLAG_FIELD((f).confirmed, "Confirmed", abbrev ".confirmed", \
-        "Whether segments of the " end " end itself prove its state; otherwise it is assumed that each segment " \
-        "arrived."), \
-}
-
-#define ROLE_FIELDS(f, abbrev, end) { \
-    .state = STATE_FIELD((f).state, "State of the " end, abbrev, "State of the " end " after this segment."), \
-    .str = STRING_FIELD((f).str, "Name of the state of the " end, abbrev ".str", \
-        "Name of the state of the " end " after this segment."), \
-}
-
-static union registered hf = { .by_name = {
-    .local = END_FIELDS(hf.by_name.local, "tcpstate.local", "local"),
-    .remote = END_FIELDS(hf.by_name.remote, "tcpstate.remote", "remote"),
-    .client = ROLE_FIELDS(hf.by_name.client, "tcpstate.client", "client"),
-    .server = ROLE_FIELDS(hf.by_name.server, "tcpstate.server", "server"),
-    .src = ROLE_FIELDS(hf.by_name.src, "tcpstate.src", "sender of this segment"),
-    .dst = ROLE_FIELDS(hf.by_name.dst, "tcpstate.dst", "receiver of this segment"),
-    .local_by = NAMED_FIELD(hf.by_name.local_by, "Local end told by", "tcpstate.local.by", local_by_names,
-        "How the local and the remote end were told apart."),
-    .transition = FLAG_FIELD(hf.by_name.transition, "Transition", "tcpstate.transition",
-        "This segment changed the state of an end; present only then."),
-    .closed_by = NAMED_FIELD(hf.by_name.closed_by, "Closed by", "tcpstate.closed_by", tcp_closer_names,
-        "Who ended the connection: the end whose FIN was first, else the end that reset it; present once known."),
-    .midstream = FLAG_FIELD(hf.by_name.midstream, "Mid-stream", "tcpstate.midstream",
-        "The capture has no handshake of this connection; present only then."),
-    .reset_cause = NAMED_FIELD(hf.by_name.reset_cause, "Reset because", "tcpstate.reset_cause", reset_cause_names,
-        "Why this RST was sent: the cause that fits best, by its form and what both ends had sent before; present only "
-        "on a RST."),
-    .reset_cause_str = STRING_FIELD(hf.by_name.reset_cause_str, "Name of the cause", "tcpstate.reset_cause.str",
-        "Name of the cause for which this RST was sent, for outputs that print numbers otherwise."),
-    .reset_cause_confirmed = FLAG_FIELD(hf.by_name.reset_cause_confirmed, "Cause confirmed",
-        "tcpstate.reset_cause.confirmed",
-        "Whether the capture proves the cause for which this RST was sent; otherwise it only fits best."),
-} };
 
 void annotation_register(int proto)
 {
@@ -498,7 +521,7 @@ void annotation_register(int proto)
 
     proto_tcpstate = proto;
     protocol = proto_registrar_get_nth((unsigned)proto);
-    proto_register_field_array(proto, hf.all, array_length(hf.all));
+    fields_register(proto);
     proto_register_subtree_array(ett, array_length(ett));
     expert_items_register(proto);
 }

@@ -7,6 +7,8 @@
 #include "expert_items.h"
 
 #include "anomaly.h"
+#include "names.h"
+#include "numbers.h"
 
 #include <epan/expert.h>
 #include <epan/tap.h>
@@ -41,13 +43,31 @@ bool expert_items_are_referenced(const proto_tree *tree)
     return (tree && expert_info->ref_type != HF_REF_TYPE_NONE) || have_tap_listener(tap_expert);
 }
 
-void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies)
+/* "CLOSE_WAIT never left until the end of the capture, 586 s": of the end that entered it on this segment. */
+static void add_left_open(packet_info *pinfo, proto_item *item, bool proved, const struct final_view *final)
+{
+    expert_field *ei = &items[proved ? TCP_ANOMALY_LEFT_OPEN : TCP_ANOMALY_LEFT_OPEN_ASSUMED];
+
+    for (unsigned i = 0; i < 2; i++) {
+        const struct final_end *end = &final->end[i];
+        char age[NUMBER_SIZE];
+        if (end->left_open && end->since_frame == pinfo->num && proved == final_is_proved_leak(end))
+            expert_add_info_format(pinfo, item, ei, "%s never left until the end of the capture, %s",
+                                   tcp_state_text(end->state, end->confirmed), number_duration(age, end->age_ns));
+    }
+}
+
+void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies, const struct final_view *final)
 {
     const char *const current = pinfo->current_proto;
 
     pinfo->current_proto = "TCP State"; /* the protocol that expert information is listed under */
     for (unsigned n = 0; n < array_length(items); n++) {
-        if (anomalies & UINT32_C(1) << n)
+        if (!(anomalies & UINT32_C(1) << n))
+            continue;
+        if (n == TCP_ANOMALY_LEFT_OPEN || n == TCP_ANOMALY_LEFT_OPEN_ASSUMED)
+            add_left_open(pinfo, item, n == TCP_ANOMALY_LEFT_OPEN, final);
+        else
             expert_add_info(pinfo, item, &items[n]);
     }
     pinfo->current_proto = current;

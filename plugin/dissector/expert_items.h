@@ -6,6 +6,8 @@
 #ifndef EXPERT_ITEMS_H
 #define EXPERT_ITEMS_H
 
+#include "final.h"
+
 #include <epan/packet.h>
 
 /* Registers them. Call once, with the protocol's number. */
@@ -20,8 +22,9 @@ bool expert_items_are_referenced(const proto_tree *tree);
 /*
  * Adds one item for each anomaly.
  *  item       the subtree that the anomalies are about, may be NULL
- *  anomalies  as anomalies_of() returns them
+ *  anomalies  as anomalies_of() and anomalies_left_open() return them
+ *  final      how the connection stands at the end of the capture; NULL: not known, and nothing was left open
  */
-void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies);
+void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies, const struct final_view *final);
 
 #endif

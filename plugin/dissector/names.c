@@ -6,6 +6,8 @@
 #include "ws_compat.h"
 #include "names.h"
 
+#include "call.h"
+#include "final.h"
 #include "numbers.h"
 #include "tcpfsm.h"
 
@@ -15,6 +17,14 @@ const value_string tcp_state_names[] = {
 #define TCP_STATE(number, name, section, sentence) [number] = { number, #name },
 #include "tcp_states.def"
 #undef TCP_STATE
+    /* The spelling of RFC 9293, for filters: of several names of a number the first is shown. */
+    { TCP_SYN_SENT, "SYN-SENT" },
+    { TCP_SYN_RCVD, "SYN-RECEIVED" },
+    { TCP_FIN_WAIT_1, "FIN-WAIT-1" },
+    { TCP_FIN_WAIT_2, "FIN-WAIT-2" },
+    { TCP_CLOSE_WAIT, "CLOSE-WAIT" },
+    { TCP_LAST_ACK, "LAST-ACK" },
+    { TCP_TIME_WAIT, "TIME-WAIT" },
     { 0, NULL }
 };
 
@@ -54,6 +64,20 @@ const char *reset_cause_sentence(uint8_t cause)
     return cause != RESET_NONE && cause < array_length(sentences) ? sentences[cause] : "";
 }
 
+const value_string attempt_names[] = {
+#define ATTEMPT(number, name, text, sentence) { number, text },
+#include "attempts.def"
+#undef ATTEMPT
+    { 0, NULL }
+};
+
+const value_string tcp_call_names[] = {
+#define TCP_CALL(number, name, text, section) { number, text },
+#include "tcp_calls.def"
+#undef TCP_CALL
+    { 0, NULL }
+};
+
 #define HOST_SIZE 46 /* as long as an IPv6 address gets, with its end */
 
 const char *endpoint_name(const address *a, uint32_t port, char name[ENDPOINT_NAME_SIZE])
@@ -71,7 +95,7 @@ const char *endpoint_name(const address *a, uint32_t port, char name[ENDPOINT_NA
 
 const char *tcp_state_name(uint8_t state)
 {
-    return state < array_length(tcp_state_names) - 1 ? tcp_state_names[state].strptr : "unknown";
+    return state <= TCP_TIME_WAIT ? tcp_state_names[state].strptr : "unknown";
 }
 
 const char *tcp_state_text(uint8_t state, bool confirmed)
@@ -85,6 +109,72 @@ const char *tcp_state_text(uint8_t state, bool confirmed)
     return confirmed || state >= array_length(assumed) ? tcp_state_name(state) : assumed[state];
 }
 
+const char *tcp_event_text(uint8_t event)
+{
+    switch ((enum tcp_event)event) {
+    case TCP_EV_SND_SYN:
+        return "OPEN / snd SYN";
+    case TCP_EV_SND_FIN:
+        return "CLOSE / snd FIN";
+    default:
+        return tcp_event_name(event);
+    }
+}
+
+const char *tcp_event_name(uint8_t event)
+{
+    return val_to_str_const(event, tcp_event_names, "");
+}
+
+const char *tcp_closer_name(uint8_t closer)
+{
+    return val_to_str_const(closer, tcp_closer_names, "");
+}
+
+const char *reset_cause_name(uint8_t cause)
+{
+    return val_to_str_const(cause, reset_cause_names, "");
+}
+
+const char *reset_cause_text(uint8_t cause, bool confirmed)
+{
+    static const char *const assumed[] = {
+#define RESET_CAUSE(number, name, text, speaks, sentence) [number] = text ASSUMED_MARK,
+#include "reset_causes.def"
+#undef RESET_CAUSE
+    };
+
+    return confirmed || cause == RESET_NONE || cause >= array_length(assumed) ? reset_cause_name(cause) : assumed[cause];
+}
+
+const char *attempt_name(uint8_t attempt)
+{
+    return val_to_str_const(attempt, attempt_names, "");
+}
+
+const char *final_why(const struct final_view *final)
+{
+    if (final->attempt == ATTEMPT_NONE || final->attempt == ATTEMPT_REFUSED)
+        return reset_cause_text(final->reset_cause, final->reset_confirmed);
+    return attempt_name(final->attempt);
+}
+
+const char *attempt_sentence(uint8_t attempt)
+{
+    static const char *const sentences[] = {
+#define ATTEMPT(number, name, text, sentence) [number] = sentence,
+#include "attempts.def"
+#undef ATTEMPT
+    };
+
+    return attempt != 0 && attempt < array_length(sentences) ? sentences[attempt] : "";
+}
+
+const char *tcp_call_name(uint8_t call)
+{
+    return val_to_str_const(call, tcp_call_names, "");
+}
+
 const char *tcp_event_sentence(uint8_t event)
 {
     static const char *const sentences[] = {
@@ -94,6 +184,27 @@ const char *tcp_event_sentence(uint8_t event)
     };
 
     return event < array_length(sentences) ? sentences[event] : "";
+}
+
+static const struct {
+    const char *word, *severity;
+} anomalies[] = {
+#define CHAT "chat"
+#define NOTE "note"
+#define WARN "warning"
+#define TCP_ANOMALY(number, name, word, severity, summary) [number] = { word, severity },
+#include "tcp_anomalies.def"
+#undef TCP_ANOMALY
+};
+
+const char *tcp_anomaly_word(unsigned anomaly)
+{
+    return anomaly < array_length(anomalies) ? anomalies[anomaly].word : "";
+}
+
+const char *tcp_anomaly_severity(unsigned anomaly)
+{
+    return anomaly < array_length(anomalies) ? anomalies[anomaly].severity : "";
 }
 
 const char *tcp_flags_text(uint8_t flags, char text[FLAGS_TEXT_SIZE])

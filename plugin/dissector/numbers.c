@@ -43,3 +43,18 @@ const char *number_seconds(char text[NUMBER_SIZE], int64_t time_ns)
     *to = '.'; /* in place of the 1 that held the zeros */
     return text;
 }
+
+const char *number_duration(char text[NUMBER_SIZE], int64_t time_ns)
+{
+    const bool in_ms = time_ns < 100000000;
+    const int64_t hundredths = time_ns / (in_ms ? 10000 : 10000000);
+    char *to = number_write(text, (uint64_t)hundredths / 100);
+
+    if (hundredths < 10000) {
+        *to++ = '.';
+        *to++ = (char)('0' + hundredths / 10 % 10);
+        *to++ = (char)('0' + hundredths % 10);
+    }
+    g_stpcpy(to, in_ms ? " ms" : " s");
+    return text;
+}

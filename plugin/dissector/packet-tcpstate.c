@@ -206,6 +206,8 @@ static int dissect_tcpstate(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
 
     if (pinfo->flags.in_error_pkt && enabled)
         return dissect_quoted(tvb, pinfo, tree, data);
+    if (!pinfo->fd->visited)
+        pairs_note_time(pinfo);
     if ((!referenced && pinfo->fd->visited) || !enabled
         || !(header = read_segment(tvb, pinfo, data, &h.segment.seg)))
         return call_dissector_only(tcp_handle, tvb, pinfo, tree, data);

@@ -98,7 +98,9 @@ static struct {
     uint32_t count;       /* of pairs */
     uint64_t secret[1 + 2 * KEY_WORDS]; /* at random: no capture can be made whose pairs share a bucket */
     struct pair *latest;  /* found last, most often the next segment's too; NULL: none */
-    nstime_t latest_time; /* of the latest segment of the first pass */
+    nstime_t first_time;  /* has_first_time: of the first TCP segment of the first pass */
+    bool has_first_time;
+    nstime_t latest_time; /* of the latest TCP segment of the first pass: once the capture is read, its end */
 } file;
 
 static void set_buckets(unsigned number)
@@ -204,9 +206,29 @@ void pair_address(const struct pair *pair, unsigned end, uint8_t octets[PAIR_ADD
     }
 }
 
-int64_t pairs_latest_ns(void)
+void pairs_note_time(const packet_info *pinfo)
 {
-    return time_ns(&file.latest_time);
+    file.latest_time = pinfo->abs_ts;
+    if (!file.has_first_time) {
+        file.has_first_time = true;
+        file.first_time = pinfo->abs_ts;
+    }
+}
+
+struct final_limits pair_final_limits(void)
+{
+    return (struct final_limits){
+        .start_ns = time_ns(&file.first_time), .end_ns = time_ns(&file.latest_time), .time_wait_ns = (int64_t)pair_time_wait_s * 1000000000,
+        .stuck_ns = pair_stuck_after_ns(),
+    };
+}
+
+void pair_final(const struct pair_view *view, struct final_view *final)
+{
+    const struct log_view *shown = &view->shown;
+    const struct final_limits limits = pair_final_limits();
+
+    final_of(shown->log, shown->first + shown->count - 1, &limits, final);
 }
 
 /* ------------------------------------------------------------------ machine and log */
@@ -267,7 +289,6 @@ void pair_segment(struct pair *pair, const packet_info *pinfo, unsigned sender, 
 {
     struct tcpfsm_outcome out;
 
-    file.latest_time = pinfo->abs_ts;
     const bool first = !pair->machine.started;
     const bool news = tcpfsm_segment(&pair->machine, sender, first ? likely_client(pair, sender) : 0, seg,
                                      (int64_t)pair_time_wait_s * 1000000, &out);

@@ -7,6 +7,7 @@
 #ifndef PAIR_H
 #define PAIR_H
 
+#include "final.h"
 #include "log.h"
 
 #include <epan/packet.h>
@@ -52,6 +53,15 @@ void pair_segment(struct pair *pair, const packet_info *pinfo, unsigned sender, 
  */
 bool pair_view(const struct pair *pair, uint32_t frame, uint8_t layer, unsigned sender, struct pair_view *view);
 
+/* How the connection of a segment stands at the end of the capture, as far as it has been read: for later passes. */
+void pair_final(const struct pair_view *view, struct final_view *final);
+
+/* How long TIME_WAIT and stuck_after last, and when the capture ends, as far as it has been read. */
+struct final_limits pair_final_limits(void);
+
+/* Notes the time of a TCP segment of the first pass, whether it has a state or not. */
+void pairs_note_time(const packet_info *pinfo);
+
 /* An end's port. */
 uint16_t pair_port(const struct pair *pair, unsigned end);
 
@@ -59,9 +69,6 @@ uint16_t pair_port(const struct pair *pair, unsigned end);
 
 /* Writes the octets of an end's address, 4 for IPv4, else 16. */
 void pair_address(const struct pair *pair, unsigned end, uint8_t octets[PAIR_ADDRESS_MAX]);
-
-/* When the latest segment of the first pass was captured, nanoseconds since 1970: once the capture is read, its end. */
-int64_t pairs_latest_ns(void);
 
 /* Preferences: how long TIME_WAIT lasts, and how long a state of closing may last before it is called stuck; seconds. */
 extern unsigned pair_time_wait_s, pair_stuck_after_s;

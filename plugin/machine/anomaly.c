@@ -149,3 +149,18 @@ uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct t
         found |= stuck(scene.snd->confirmed);
     return found;
 }
+
+uint32_t anomalies_left_open(const struct log_view *shown, const struct final_view *final)
+{
+    struct log_step step;
+    uint32_t found = 0;
+
+    for (uint32_t n = 0; n < shown->count; n++) {
+        if (!log_step(shown, n, &step))
+            continue;
+        const struct final_end *end = &final->end[step.end];
+        if (end->left_open && end->state == step.entered && end->since_frame == shown->end[step.end].since_frame)
+            found |= final_is_proved_leak(end) ? BIT(LEFT_OPEN) : BIT(LEFT_OPEN_ASSUMED);
+    }
+    return found;
+}

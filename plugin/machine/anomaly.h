@@ -6,6 +6,7 @@
 #ifndef ANOMALY_H
 #define ANOMALY_H
 
+#include "final.h"
 #include "log.h"
 
 enum tcp_anomaly {
@@ -31,5 +32,11 @@ static inline bool anomalies_are_possible(const struct log_view *shown, unsigned
  */
 uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct tcpfsm_segment *seg,
                       int64_t stuck_ns);
+
+/*
+ * The same of a connection that was left open: on the segment with which an end entered the state that it never left.
+ *  final  how the connection stands at the end of the capture
+ */
+uint32_t anomalies_left_open(const struct log_view *shown, const struct final_view *final);
 
 #endif

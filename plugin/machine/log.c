@@ -53,13 +53,18 @@ static bool find_restored(const struct log *log, unsigned end, uint8_t state, ui
     return false;
 }
 
+static bool has_sent_data(const struct tcpfsm_end *e)
+{
+    return e->knows_iss && e->knows_snd_nxt && (e->knows_fin ? e->fin : e->snd_nxt) != e->iss + 1;
+}
+
 static struct log_facts facts_of(const struct log *log, const struct tcpfsm *m)
 {
     return (struct log_facts){
         .confirmed0 = m->end[0].confirmed, .confirmed1 = m->end[1].confirmed, .client = m->client,
         .midstream = m->midstream, .closed_by = m->closed_by, .local = log->facts.local,
         .local_by = log->facts.local_by, .stuck = log->facts.stuck,
-        .reset_confirmed = m->reset_confirmed,
+        .reset_confirmed = m->reset_confirmed, .data0 = has_sent_data(&m->end[0]), .data1 = has_sent_data(&m->end[1]),
     };
 }
 
@@ -220,14 +225,25 @@ void log_at(const struct log *log, uint32_t index, struct log_view *view)
 }
 
 /* All entries of a segment that began an incarnation are marked: it begins with the first of them. */
+static bool begins_incarnation(const struct log *log, uint32_t index)
+{
+    const struct log_entry *e = &log->entry[index], *before = index ? e - 1 : NULL;
+
+    return e->opened && !(before && before->opened && before->frame == e->frame && before->layer == e->layer);
+}
+
 uint32_t log_next_opening(const struct log *log, uint32_t from)
 {
-    for (uint32_t n = from; n < log->count; n++) {
-        const struct log_entry *e = &log->entry[n], *before = n ? e - 1 : NULL;
-        if (e->opened && !(before && before->opened && before->frame == e->frame && before->layer == e->layer))
-            return n;
-    }
-    return log->count;
+    while (from < log->count && !begins_incarnation(log, from))
+        from++;
+    return from < log->count ? from : log->count;
+}
+
+uint32_t log_opening_of(const struct log *log, uint32_t index)
+{
+    while (index > 0 && !begins_incarnation(log, index))
+        index--;
+    return index;
 }
 
 bool log_step(const struct log_view *view, uint32_t n, struct log_step *step)
@@ -261,6 +277,14 @@ unsigned log_stuck_before(const struct log_view *view)
 unsigned log_stuck_by(const struct log_view *view)
 {
     return view->count ? view->log->entry[view->first + view->count - 1].facts.stuck & ~log_stuck_before(view) : 0;
+}
+
+uint8_t log_entered_from(const struct log_view *view, unsigned end)
+{
+    const struct log *log = view->log;
+    const uint32_t since = since_before(log, view->first + view->count, end);
+
+    return since == LOG_UNSEEN ? view->end[end].state : state_before(log, since, end);
 }
 
 bool log_confirmed_before(const struct log_view *view, unsigned end)

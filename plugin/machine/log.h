@@ -30,7 +30,8 @@ struct log_facts {
     uint16_t local_by : 3;   /* how that was told: the owner's to set */
     uint16_t stuck : 2;      /* a bit for each end, 1 << index: that it stays in CLOSE_WAIT for too long was told */
     uint16_t reset_confirmed : 1; /* the capture proves reset_cause */
-    uint16_t spare : 2;      /* 0 */
+    uint16_t data0 : 1;      /* end 0 had sent data, as far as its numbers tell */
+    uint16_t data1 : 1;
 };
 
 /* 24 octets: there are millions of them. */
@@ -127,11 +128,17 @@ bool log_step(const struct log_view *view, uint32_t n, struct log_step *step);
 unsigned log_stuck_before(const struct log_view *view);
 unsigned log_stuck_by(const struct log_view *view);
 
+/* The enum tcp_state from which an end entered the state that it is in after the segment; that itself: never entered. */
+uint8_t log_entered_from(const struct log_view *view, unsigned end);
+
 /* What was confirmed of an end before the segment. */
 bool log_confirmed_before(const struct log_view *view, unsigned end);
 
 /* Index of the next entry, from that index on, with which an incarnation begins; log->count if there is none. */
 uint32_t log_next_opening(const struct log *log, uint32_t from);
+
+/* Index of the entry with which the incarnation of the entry with that index began. */
+uint32_t log_opening_of(const struct log *log, uint32_t index);
 
 /* What was shown once the entry with that index had been written. The view has no entries of its own. */
 void log_at(const struct log *log, uint32_t index, struct log_view *view);

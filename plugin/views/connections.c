@@ -1,13 +1,14 @@
 /* connections.c
  * Connections: netstat for both machines at the end of the capture. A text with tshark, -z
- * tcpstate,connections; a table that can be sorted with Wireshark. The rows are those of final.h.
+ * tcpstate,connections; a table that can be sorted with Wireshark. The rows are those of rows.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "ws_compat.h"
 #include "views.h"
 
-#include "final.h"
+#include "numbers.h"
+#include "rows.h"
 
 #include <epan/funnel.h>
 #include <epan/stat_tap_ui.h>
@@ -16,41 +17,124 @@
 
 /* ------------------------------------------------------------------ tshark's text */
 
-static void print_end(const struct final_end *end, int width)
-{
-    const int64_t ms = end->time_ns / 1000000;
+/* At most 100 columns for IPv4 addresses, fewer than a million frames and 100,000 streams. */
+enum { STATE_WIDTH = 12, AGE_WIDTH = 4, CLOSER_WIDTH = 10, FRAME_WIDTH = 6, STREAM_WIDTH = 5 };
 
-    printf("%-*s  %-12s %s%8" PRId64 ".%03d  ", width, end->endpoint, end->state, end->at_least ? ">" : " ",
-           ms / 1000, (int)(ms % 1000));
+/* "586s", "9.8m", "2.1h", "12ms": an age in few columns, the unit next to the number. */
+static const char *short_age(char text[NUMBER_SIZE], int64_t age_ns)
+{
+    const struct { const char *name; double ns; } unit[] = {
+        { "d", 86400e9 }, { "h", 3600e9 }, { "m", 60e9 }, { "s", 1e9 }, { "ms", 1e6 },
+    };
+    unsigned n = 0;
+
+    /* In seconds as long as three digits tell them. */
+    while (n < array_length(unit) - 1 && (double)age_ns < (n < 3 ? MAX(unit[n].ns, 999.5e9) : unit[n].ns / 10))
+        n++;
+    const double number = (double)age_ns / unit[n].ns;
+    snprintf(text, NUMBER_SIZE, number < 9.95 && n < array_length(unit) - 1 ? "%.1f%s" : "%.0f%s", number, unit[n].name);
+    return text;
 }
 
-static void print_row(const struct final_states *row, int width)
+/* tcpstate.closed_by in few columns. */
+static const char *short_closer(uint8_t closer)
 {
-    print_end(&row->client, width);
-    print_end(&row->server, width);
-    printf("%s\n", *row->closed_by ? row->closed_by : "-");
+    switch ((enum tcp_closer)closer) {
+    case TCP_CLOSER_NONE:
+        return "-";
+    case TCP_CLOSER_SIMULTANEOUS:
+        return "both";
+    case TCP_CLOSER_RESET_BY_CLIENT:
+        return "RST client";
+    case TCP_CLOSER_RESET_BY_SERVER:
+        return "RST server";
+    case TCP_CLOSER_ICMP:
+        return "ICMP";
+    default:
+        return tcp_closer_name(closer);
+    }
+}
+
+static void print_row(const struct row *row, int client_width, int server_width)
+{
+    const struct final_view *final = &row->final;
+    const struct final_end *client = &final->end[final->client], *server = &final->end[!final->client];
+    const struct final_end *waiting = &final->end[row->waiting];
+    char age[NUMBER_SIZE], frame[NUMBER_SIZE] = "-", stream[NUMBER_SIZE] = "-";
+
+    const char *why = final_why(final);
+
+    if (waiting->since_frame)
+        number_write(frame, waiting->since_frame);
+    if (row->connection->has_stream)
+        number_write(stream, row->connection->stream);
+    printf("%u %-*s %-*s%s%*s %-*s %-*s %-*s %*s %*s%s%s\n", row->rank, STATE_WIDTH,
+           tcp_state_text(client->state, client->confirmed), STATE_WIDTH,
+           tcp_state_text(server->state, server->confirmed), waiting->at_least ? ">" : " ", AGE_WIDTH,
+           short_age(age, waiting->age_ns), CLOSER_WIDTH, short_closer(final->closed_by), client_width, row->client,
+           server_width, row->server, STREAM_WIDTH, stream, FRAME_WIDTH, frame, *why ? " " : "", why);
+}
+
+/* "177 of 1,860 left in CLOSE_WAIT at 10.0.0.5:8443; clients: 177 in FIN_WAIT_2" */
+static void print_summary(const struct server_summary *s)
+{
+    static const char *const whose[] = { "; clients: ", " left in " };
+    char all[NUMBER_SIZE], number[NUMBER_SIZE];
+
+    for (int role = 1; role >= 0; role--) {
+        const char *before = role ? "" : whose[role];
+        for (uint8_t state = 0; state <= TCP_TIME_WAIT; state++) {
+            if (!s->left[role][state])
+                continue;
+            number_grouped(number, s->left[role][state]);
+            if (role)
+                printf("%s%s of %s left in %s", before, number, number_grouped(all, s->connections),
+                       tcp_state_name(state));
+            else
+                printf("%s%s in %s", before, number, tcp_state_name(state));
+            before = ", ";
+        }
+        if (role)
+            printf(*before ? " at %s" : "none of %s left open at %s", *before ? s->endpoint : number_grouped(all,
+                   s->connections), s->endpoint);
+    }
+    putchar('\n');
+}
+
+static void print_summaries(const struct row *rows, uint32_t count)
+{
+    GArray *summaries = rows_by_server(rows, count);
+
+    if (count)
+        puts("\nBy server:");
+    for (guint n = 0; n < summaries->len; n++)
+        print_summary(&g_array_index(summaries, struct server_summary, n));
+    g_array_free(summaries, true);
 }
 
 static void text_draw(void *data)
 {
     const struct incarnation_list *connections = &((const struct view *)data)->connections;
     const uint32_t count = connections->last ? connections->last->number : 0;
-    struct final_states *rows = g_new(struct final_states, count), *row = rows;
-    int width = (int)sizeof "255.255.255.255:65535" - 1;
+    struct row *rows = g_new(struct row, count), *row = rows;
+    int client_width = (int)sizeof "Client" - 1, server_width = (int)sizeof "Server" - 1;
 
     for (const struct incarnation *i = connections->first; i; i = i->next, row++) {
-        final_states_of(i, row);
-        width = MAX(width, (int)strlen(row->client.endpoint));
-        width = MAX(width, (int)strlen(row->server.endpoint));
+        row_fill(row, i);
+        client_width = MAX(client_width, (int)strlen(row->client));
+        server_width = MAX(server_width, (int)strlen(row->server));
     }
     if (count)
-        qsort(rows, count, sizeof *rows, final_states_compare);
-    printf("TCP connections at the end of the capture: %u, stuck longest first "
-           "(" ASSUMED_MARK ": assumed, >: older than the capture)\n", count);
-    printf("%-*s  %-12s %13s  %-*s  %-12s %13s  %s\n", width, "Client", "is", "for (s)", width, "Server", "is",
-           "for (s)", "Closed by");
+        qsort(rows, count, sizeof *rows, rows_compare);
+    printf("TCP connections at the end of the capture: %u\n"
+           "1: left open, 2: an end waits, 3: open, 4: over; " ASSUMED_MARK ": assumed; >: older than the capture\n",
+           count);
+    printf("# %-*s %-*s %*s %-*s %-*s %-*s %*s %*s Why\n", STATE_WIDTH, "Client is", STATE_WIDTH, "Server is", AGE_WIDTH,
+           "for", CLOSER_WIDTH, "Closed by", client_width, "Client", server_width, "Server", STREAM_WIDTH, "Strm",
+           FRAME_WIDTH, "Since");
     for (uint32_t n = 0; n < count; n++)
-        print_row(&rows[n], width);
+        print_row(&rows[n], client_width, server_width);
+    print_summaries(rows, count);
     g_free(rows);
 }
 
@@ -63,22 +147,25 @@ static tap_packet_status text_packet(void *data, packet_info *pinfo, epan_dissec
 
 /* ------------------------------------------------------------------ Wireshark's table */
 
-/* Wireshark sorts by the first column. */
+/* Wireshark sorts by the first column, and rows that are equal there in the order of the capture. */
 static stat_tap_table_item columns[] = {
-    { TABLE_ITEM_FLOAT, TAP_ALIGN_RIGHT, "Stuck since (s before the end)", "%.3f" },
-    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Client", "%s" },
-    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "is", "%s" },
-    { TABLE_ITEM_FLOAT, TAP_ALIGN_RIGHT, "for (s)", "%.3f" },
-    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Server", "%s" },
-    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "is", "%s" },
-    { TABLE_ITEM_FLOAT, TAP_ALIGN_RIGHT, "for (s)", "%.3f" },
+    { TABLE_ITEM_FLOAT, TAP_ALIGN_RIGHT, "Rank", "%.0f" },
+    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Client is", "%s" },
+    { TABLE_ITEM_FLOAT, TAP_ALIGN_RIGHT, "for (s)", "%.1f" },
+    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Server is", "%s" },
+    { TABLE_ITEM_FLOAT, TAP_ALIGN_RIGHT, "for (s)", "%.1f" },
     { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Closed by", "%s" },
+    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Client", "%s" },
+    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Server", "%s" },
+    { TABLE_ITEM_UINT, TAP_ALIGN_RIGHT, "Stream", "%u" },
+    { TABLE_ITEM_UINT, TAP_ALIGN_RIGHT, "Since frame", "%u" },
+    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Reset because, or attempt failed by", "%s" },
 };
 
 /* One row of the table, with the texts that its cells point to. Wireshark frees it by its first member. */
 struct cells {
     stat_tap_table_item_type cell[array_length(columns)];
-    struct final_states row;
+    struct row row;
 };
 
 /* What the table remembers of a connection. */
@@ -94,10 +181,16 @@ struct tabled {
 static struct incarnation_list tabled = { .record = sizeof(struct tabled) };
 static GPtrArray *kept; /* struct cells; the first num_elements of them are the table's */
 
-static void set_number(stat_tap_table_item_type *cell, int64_t time_ns)
+static void set_number(stat_tap_table_item_type *cell, double number)
 {
     cell->type = TABLE_ITEM_FLOAT;
-    cell->value.float_value = (double)time_ns / 1e9;
+    cell->value.float_value = number;
+}
+
+static void set_count(stat_tap_table_item_type *cell, uint32_t number)
+{
+    cell->type = TABLE_ITEM_UINT;
+    cell->value.uint_value = number;
 }
 
 static void set_text(stat_tap_table_item_type *cell, const char *text)
@@ -106,19 +199,34 @@ static void set_text(stat_tap_table_item_type *cell, const char *text)
     cell->value.string_value = text;
 }
 
-static void fill_row(struct cells *cells, const struct incarnation *i)
+/* A rank that is shown as such, and sorts the longest wait first: a fraction, below a half, is taken off. */
+static double sorting_rank(const struct row *row)
 {
-    const struct final_states *row = &cells->row;
+    const double s = (double)row->final.end[row->waiting].age_ns / 1e9;
 
-    final_states_of(i, &cells->row);
-    set_number(&cells->cell[0], row->stage == FINAL_STUCK ? -row->waiting_ns : 0);
-    set_text(&cells->cell[1], row->client.endpoint);
-    set_text(&cells->cell[2], row->client.state);
-    set_number(&cells->cell[3], row->client.time_ns);
-    set_text(&cells->cell[4], row->server.endpoint);
-    set_text(&cells->cell[5], row->server.state);
-    set_number(&cells->cell[6], row->server.time_ns);
-    set_text(&cells->cell[7], row->closed_by);
+    return row->rank - 0.49 * s / (s + 3600);
+}
+
+static void fill_cells(struct cells *cells, const struct incarnation *i)
+{
+    struct row *row = &cells->row;
+
+    row_fill(row, i);
+
+    const struct final_view *final = &row->final;
+    const struct final_end *client = &final->end[final->client], *server = &final->end[!final->client];
+    stat_tap_table_item_type *cell = cells->cell;
+    set_number(cell++, sorting_rank(row));
+    set_text(cell++, tcp_state_text(client->state, client->confirmed));
+    set_number(cell++, (double)client->age_ns / 1e9);
+    set_text(cell++, tcp_state_text(server->state, server->confirmed));
+    set_number(cell++, (double)server->age_ns / 1e9);
+    set_text(cell++, tcp_closer_name(final->closed_by));
+    set_text(cell++, row->client);
+    set_text(cell++, row->server);
+    set_count(cell++, i->stream);
+    set_count(cell++, final->end[row->waiting].since_frame);
+    set_text(cell++, final_why(final));
 }
 
 static void table_clear(stat_tap_table *table)
@@ -166,7 +274,7 @@ static tap_packet_status table_packet(void *listener, packet_info *pinfo, epan_d
     if (i->number > table->num_elements)
         add_row(table, i->number - 1);
     connection->filled = true;
-    fill_row((struct cells *)g_ptr_array_index(kept, i->number - 1), i);
+    fill_cells((struct cells *)g_ptr_array_index(kept, i->number - 1), i);
     return TAP_PACKET_REDRAW;
 }
 

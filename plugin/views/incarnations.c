@@ -6,6 +6,9 @@
 #include "ws_compat.h"
 #include "incarnations.h"
 
+#include <epan/conversation.h>
+#include <epan/dissectors/packet-tcp.h>
+
 /* How far the log of a pair of sockets was read. */
 struct sockets {
     struct incarnation *present;
@@ -56,7 +59,19 @@ static struct sockets *sockets_of(struct incarnation_list *all, const struct log
     return pair;
 }
 
-static struct incarnation *add(struct incarnation_list *all, const struct tcpstate_tap *tap)
+/* Wireshark's conversation of the segment has the number of its stream. */
+static void find_stream(struct incarnation *i, packet_info *pinfo, const struct annotated_segment *segment)
+{
+    conversation_t *conversation = find_conversation(pinfo->num, &segment->src, &segment->dst, CONVERSATION_TCP,
+                                                     segment->srcport, segment->destport, 0);
+
+    if (conversation) {
+        i->stream = get_tcp_conversation_data(conversation, pinfo)->stream;
+        i->has_stream = true;
+    }
+}
+
+static struct incarnation *add(struct incarnation_list *all, packet_info *pinfo, const struct tcpstate_tap *tap)
 {
     struct incarnation *i = (struct incarnation *)wmem_alloc0(all->pool, all->record);
     const struct annotated_segment *segment = &tap->segment;
@@ -67,6 +82,7 @@ static struct incarnation *add(struct incarnation_list *all, const struct tcpsta
     copy_address_wmem(all->pool, &i->address[!src], &segment->dst);
     i->port[src] = segment->srcport;
     i->port[!src] = segment->destport;
+    find_stream(i, pinfo, segment);
     if (all->last)
         all->last->next = i;
     else
@@ -94,14 +110,14 @@ static bool reads_opening(struct sockets *pair, const struct log *log, uint32_t 
     return found;
 }
 
-struct incarnation *incarnations_note(struct incarnation_list *all, const packet_info *pinfo,
+struct incarnation *incarnations_note(struct incarnation_list *all, packet_info *pinfo,
                                       const struct tcpstate_tap *tap)
 {
     const struct log_view *shown = &tap->view.shown;
     struct sockets *pair = sockets_of(all, shown->log);
 
     if (reads_opening(pair, shown->log, shown->first + shown->count) || !pair->present) {
-        pair->present = add(all, tap);
+        pair->present = add(all, pinfo, tap);
         pair->present->start_ns = shown->log->entry[pair->opening].time_ns;
         pair->present->first_frame = pinfo->num;
     }

@@ -22,6 +22,9 @@ struct incarnation {
     uint8_t  closed_by;        /* enum tcp_closer */
     bool     midstream;
     uint32_t first_frame, last_frame; /* of those that were tapped */
+    uint32_t stream;           /* has_stream: tcp.stream of the first of them */
+    bool     has_stream;
+    bool     chosen;           /* a segment of it passes the filter of a view whose kind is whole */
     int64_t  start_ns;         /* time of its first segment in the capture, nanoseconds since 1970 */
 };
 
@@ -35,7 +38,7 @@ struct incarnation_list {
 };
 
 /* The record of the segment's incarnation; new ones are filled with zeros behind their first member. */
-struct incarnation *incarnations_note(struct incarnation_list *all, const packet_info *pinfo,
+struct incarnation *incarnations_note(struct incarnation_list *all, packet_info *pinfo,
                                       const struct tcpstate_tap *tap);
 
 void incarnations_forget(struct incarnation_list *all);

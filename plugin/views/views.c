@@ -15,11 +15,58 @@ static void reset(void *data)
 
 static void finish(void *data)
 {
-    struct view *view = (struct view *)data;
+    struct view *view = (struct view *)data; /* its chooser has nothing to finish */
 
     reset(view);
     g_free(view->filter);
     g_free(view);
+}
+
+/* The connection of a segment that passes the filter is shown, whole. */
+static tap_packet_status choose(void *data, packet_info *pinfo, epan_dissect_t *edt _U_, const void *tapped,
+                                tap_flags_t flags _U_)
+{
+    struct view *view = ((struct chooser *)data)->view;
+
+    incarnations_note(&view->connections, pinfo, (const struct tcpstate_tap *)tapped)->chosen = true;
+    return TAP_PACKET_DONT_REDRAW;
+}
+
+/* Returns an error, as register_tap_listener, or NULL. */
+static GString *listen(struct view *view)
+{
+    const struct view_kind *kind = view->kind;
+    const char *filter = kind->whole ? NULL : view->filter;
+    GString *error = NULL;
+
+    if (kind->whole && view->filter) {
+        error = register_tap_listener("tcpstate", &view->chooser, view->filter, TL_REQUIRES_NOTHING, NULL, choose,
+                                      NULL, NULL);
+        if (!error)
+            view->chooser.view = view;
+    }
+    return error ? error : register_tap_listener("tcpstate", view, filter, TL_REQUIRES_NOTHING, reset, kind->packet,
+                                                 kind->draw, finish);
+}
+
+/*
+ * Takes a number of seconds from the start of a text, if one stands there alone or before a comma. No display filter
+ * begins with a number. Returns what follows, or NULL, after a message, if the number is none of seconds.
+ */
+static const char *take_interval(const char *text, struct view *view)
+{
+    char *end;
+    const double s = g_ascii_strtod(text, &end);
+
+    if (end == text || (*end && *end != ','))
+        return text;
+    if (!(s >= 1e-6 && s <= 1e9)) {
+        report_failure("invalid \"-z %s\" argument: the interval must be from 0.000001 to 1000000000 seconds",
+                       view->kind->cli);
+        return NULL;
+    }
+    view->interval_ns = (int64_t)(s * 1e9 + 0.5);
+    return *end ? end + 1 : end;
 }
 
 /* argument is the whole of "tcpstate,ladder[,filter]". Returns false, after a message, if it is wrong. */
@@ -36,10 +83,14 @@ static bool start(const char *argument, void *data)
     struct view *view = g_new0(struct view, 1);
     view->kind = kind;
     view->connections.record = kind->record;
-    if (*rest && rest[1])
-        view->filter = g_strdup(rest + 1);
-    GString *error = register_tap_listener("tcpstate", view, view->filter, TL_REQUIRES_NOTHING, reset, kind->packet,
-                                           kind->draw, finish);
+    rest += *rest == ',';
+    if (kind->has_interval && !(rest = take_interval(rest, view))) {
+        g_free(view);
+        return false;
+    }
+    if (*rest)
+        view->filter = g_strdup(rest);
+    GString *error = listen(view);
     if (error) {
         report_failure("Couldn't register %s tap: %s", kind->cli, error->str);
         g_string_free(error, true);
@@ -65,4 +116,6 @@ void views_register(int proto)
     ladder_register();
     flow_graph_register(proto);
     diagram_register();
+    json_register();
+    timeline_register();
 }
