@@ -510,7 +510,7 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
     }
     proto_item *item = tree ? add_to_tree(tree, &a, anomalies != 0) : NULL;
     if (anomalies)
-        expert_items_add(pinfo, item, anomalies, a.final);
+        expert_items_add(pinfo, item, anomalies, &view->shown, view->src, a.final);
 }
 
 /* ------------------------------------------------------------------ registration */

@@ -140,7 +140,8 @@ uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct t
             found |= anomaly_of_step(&scene, &step);
     }
     if (seg->flags & TCP_RST)
-        found |= anomaly_of_rst(&scene) | (shown->reset_cause == RESET_IN_BETWEEN ? BIT(RESET_IN_BETWEEN) : 0);
+        found |= anomaly_of_rst(&scene) | (shown->reset_cause == RESET_IN_BETWEEN ? BIT(RESET_IN_BETWEEN) : 0)
+            | (log_race_idle_ns(shown) >= 0 ? BIT(CLOSE_RACE) : 0);
     else if (is_syn(seg))
         found |= is_challenged(&scene) && !(found & BIT(TIME_WAIT_REUSED)) ? BIT(SYN_SYNCHRONIZED) : 0;
     else if (is_data_after_close(&scene))

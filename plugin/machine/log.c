@@ -139,6 +139,8 @@ void log_append(struct log *log, const struct log_position *at, unsigned sender,
         for (unsigned n = 0; n < change->count; n++)
             append_transition(log, at, out->opened, end, change->state[n], change->event[n]);
     }
+    if (m->race_idle_us && log->races < log->race_room)
+        log->race[log->races++] = (struct log_race){ .idle_ns = m->race_idle_us * 1000, .entry = before };
     if (log->count == before)
         append(log, at, out->opened, 0, TCP_EV_NONE);
 }
@@ -262,6 +264,15 @@ bool log_step(const struct log_view *view, uint32_t n, struct log_step *step)
     step->has_dwell = entered != LOG_UNSEEN && since_of(e, e->end) == index;
     step->dwell_ns = step->has_dwell ? log_elapsed_ns(log->entry[entered].time_ns, e->time_ns) : 0;
     return true;
+}
+
+int64_t log_race_idle_ns(const struct log_view *view)
+{
+    for (uint32_t n = 0; view->count && n < view->log->races; n++) {
+        if (view->log->race[n].entry == view->first)
+            return view->log->race[n].idle_ns;
+    }
+    return -1;
 }
 
 static struct log_facts facts_before(const struct log_view *view)

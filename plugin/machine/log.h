@@ -53,9 +53,17 @@ struct log_entry {
 
 #define LOG_UNSEEN 0x3ffffffu /* the state is older than the capture, or than entries can be counted */
 
+/* A RST that answered a request which raced a close; see race.h. */
+struct log_race {
+    int64_t  idle_ns; /* how long the connection had been idle */
+    uint32_t entry;   /* index of the RST's first entry */
+};
+
 /* Owned by the caller, who fills it with zeros and provides room; the entries may move. */
 struct log {
     struct log_entry *entry;
+    struct log_race *race;
+    uint32_t races, race_room; /* as the next two */
     uint32_t count, room; /* entries written, and that there is room for; room is the owner's to set */
     uint8_t  initial[2];  /* enum tcp_state before the first entry */
     struct log_facts facts; /* to be written down with the next entry: local and local_by are the owner's to set */
@@ -84,7 +92,7 @@ bool log_notes_stuck(struct log *log, unsigned sender, const struct tcpfsm_segme
  *  at      where it stands; not before the position of the latest entry
  *  sender  index of the end that sent it
  *  m, out  the machine after the segment, and the transitions it made; there must be room for
- *          log_entries_of(out) more entries
+ *          log_entries_of(out) more entries, and for a race if m->race_idle_us is not 0
  */
 void log_append(struct log *log, const struct log_position *at, unsigned sender, const struct tcpfsm *m,
                 const struct tcpfsm_outcome *out);
@@ -110,6 +118,9 @@ struct log_view {
 
 /* Finds what is shown on a segment. Returns false where nothing is known of it: it lies before the first entry. */
 bool log_find(const struct log *log, uint32_t frame, uint8_t layer, struct log_view *view);
+
+/* How long the connection had been idle whose close a request raced, nanoseconds; -1: the segment answers none. */
+int64_t log_race_idle_ns(const struct log_view *view);
 
 /* One transition of one end. */
 struct log_step {

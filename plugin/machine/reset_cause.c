@@ -157,7 +157,8 @@ static bool is_certain_abort(const struct arrival *a)
     const struct tcpfsm_end *s = a->snd;
 
     return a->latest.kind == TCPFSM_LATEST_NEW_DATA && a->latest.sender == s - a->m->end
-        && (uint32_t)a->seg->time_us - a->latest.us < a->m->rtt_us / 2
+        && a->seg->time_us >= a->latest.time_us
+        && a->seg->time_us - a->latest.time_us < a->m->rtt_us / 2
         && s->knows_snd_nxt && a->seg->seq == s->snd_nxt && !s->knows_fin
         && (s->state == TCP_ESTABLISHED || s->state == TCP_CLOSE_WAIT) && s->synchronized
         && !a->m->midstream && comes_as_others(a);

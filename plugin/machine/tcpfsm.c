@@ -6,6 +6,7 @@
  */
 #include "arrival.h"
 #include "closer.h"
+#include "race.h"
 #include "reset_cause.h"
 
 #include <string.h>
@@ -41,7 +42,7 @@ static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const
 /* Whether the segment comes from the sender of the one before, too soon to be a repetition of it. */
 static bool follows_at_once(const struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
 {
-    const uint32_t elapsed_us = (uint32_t)seg->time_us - m->latest.us;
+    const uint32_t elapsed_us = (uint32_t)(seg->time_us - m->latest.time_us);
 
     return m->latest.sender == sender
         && elapsed_us < (m->rtt_us > REPEATS_AFTER_US ? m->rtt_us : REPEATS_AFTER_US);
@@ -50,7 +51,13 @@ static bool follows_at_once(const struct tcpfsm *m, unsigned sender, const struc
 static inline void note_latest(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg,
                                enum tcpfsm_latest_kind kind)
 {
-    m->latest = (struct tcpfsm_latest){ .us = (uint32_t)seg->time_us, .sender = sender != 0, .kind = (uint8_t)kind };
+    const bool goes_on = kind == TCPFSM_LATEST_NEW_DATA && m->latest.kind == TCPFSM_LATEST_NEW_DATA
+        && m->latest.sender == sender;
+
+    m->latest = (struct tcpfsm_latest){
+        .time_us = seg->time_us, .gap_us = goes_on ? m->latest.gap_us : seg->time_us - m->latest.time_us,
+        .sender = sender != 0, .kind = (uint8_t)kind,
+    };
 }
 
 /* What a segment is, before its numbers are noted. */
@@ -198,8 +205,10 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
 
     expire_time_wait(a, &m->end[0], time_wait_us);
     expire_time_wait(a, &m->end[1], time_wait_us);
-    if (has(a->seg, TCP_RST))
+    if (has(a->seg, TCP_RST)) {
         reset_cause_note(a);
+        race_decide(a);
+    }
     judge(a);
     note_hop_limit(a->snd, a->seg);
     if (a->rcv->confirmed && may_have_moved(a))
@@ -215,6 +224,7 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
         m->closed_by = TCP_CLOSER_NONE;
         m->reset_cause = RESET_NONE;
         m->reset_confirmed = false;
+        m->race = (struct tcpfsm_race){ 0 };
     }
     news |= out->opened | out->tries_on | (out->end[0].count + out->end[1].count > 0);
     if (news || (a->seg->flags & (TCP_FIN | TCP_RST))) {
@@ -252,6 +262,8 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         .latest = m->latest,
     };
     const enum tcpfsm_latest_kind kind = kind_of(snd, seg);
+    if (!first)
+        race_note(m, sender, seg);
     note_latest(m, sender, seg, kind);
     if (kind == TCPFSM_LATEST_KEEP_ALIVE)
         note_keep_alive(m, sender, seg);

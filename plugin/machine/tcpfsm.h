@@ -164,9 +164,17 @@ enum tcpfsm_latest_kind {
 };
 
 struct tcpfsm_latest {
-    uint32_t us;     /* when it was captured: the low half of its time_us */
+    int64_t  time_us; /* when it was captured */
+    int64_t  gap_us; /* since the segment before it; before the first of several with new data of one end */
     uint8_t  sender; /* index of the end that sent it */
     uint8_t  kind;   /* enum tcpfsm_latest_kind */
+};
+
+/* A close of an idle connection; see race.h. */
+struct tcpfsm_race {
+    int64_t idle_us; /* how long nothing had been captured before the FIN, or before data that crossed it; 0: none */
+    bool closer : 1; /* index of the end that closed */
+    bool crossed : 1; /* data of the other had left before it knew */
 };
 
 /* The latest keep-alive. */
@@ -184,6 +192,9 @@ struct tcpfsm {
     uint32_t rtt_us;        /* time from SYN to the handshake's last ACK, 0: unknown */
     struct tcpfsm_latest latest; /* segment */
     struct tcpfsm_keep_alive keep_alive;
+    struct tcpfsm_race race;
+    int64_t  race_idle_us;  /* the latest segment is a RST that answers a request which raced a close: how long the
+                               connection had been idle; else 0 */
     bool     started : 1;
     bool     midstream : 1; /* the capture lacks the SYN that began this incarnation */
     bool     client : 1;    /* index of the end that opened, or is taken to have opened */

@@ -136,6 +136,7 @@ struct player {
     struct tcpfsm m;
     struct log log;
     struct log_entry entry[ROWS_MAX * 2 * TCPFSM_STEPS_MAX];
+    struct log_race race[ROWS_MAX];
     struct tcpfsm_outcome latest; /* of the row before */
     struct facts facts;
     int row_line;               /* of the latest row */
@@ -296,6 +297,8 @@ static void note(struct player *p, unsigned sender, const struct tcpfsm_segment 
     struct log_view *shown = &p->shown[n];
 
     p->log.entry = p->entry;
+    p->log.race = p->race;
+    p->log.race_room = ROWS_MAX;
     const bool stuck = !(seg->flags & QUOTED) && p->m.end[sender].state == TCP_CLOSE_WAIT
         && log_notes_stuck(&p->log, sender, seg, at.time_ns, STUCK_NS);
     if (news || stuck)

@@ -15,10 +15,11 @@ _TCP_LINGER2 = 8
 _KEEP_ALIVE = {"net.ipv4.tcp_keepalive_time": 1, "net.ipv4.tcp_keepalive_intvl": 1}
 
 
-def _enter_for_each(name, play, meaning, **needs):
-    """Enter play(lab, who) for either host. meaning: with {who} for it."""
+def _enter_for_each(name, play, meaning, look="", **needs):
+    """Enter play(lab, who) for either host. meaning: with {who} for it. look: of the server's."""
     for who in HOSTS:
-        enter(f"{name}-by-{who}", lambda lab, who=who: play(lab, who), meaning.format(who=who), **needs)
+        enter(f"{name}-by-{who}", lambda lab, who=who: play(lab, who), meaning.format(who=who),
+              look=look if who == "server" else "", **needs)
 
 
 def _connect(lab, who):
@@ -48,7 +49,8 @@ def _close_unread_after_answer(lab, who):
 
 
 _enter_for_each("answer-and-unread-data", _close_unread_after_answer,
-                "The {who} answers a request of which it has read nothing, and closes.")
+                "The {who} answers a request of which it has read nothing, and closes (RFC 2525 section 2.17).",
+                look="tcpstate.reset_cause")
 
 
 def _abort_after_answer(lab, who):
@@ -157,6 +159,7 @@ def _keep_alive(lab, who):
 
 
 _enter_for_each("keep-alive-in-vain", _keep_alive, "The {who}'s keep-alives go unanswered.",
+                look='tcpstate.reset_cause=="keep-alive or user timeout"', at="server",
                 sysctls=_KEEP_ALIVE | {"net.ipv4.tcp_keepalive_probes": 2})
 
 
@@ -235,6 +238,18 @@ def abort_as_soon_as_accepted(lab):
     abort(lab.accept(listener))
     lab.settle()
     client.close()
+
+
+@scenario("The server closes an idle connection while the client's next request is on its way.",
+          look="tcpstate.expert.close_race")
+def request_races_close(lab):
+    client, server = lab.connect()
+    talk(client, server)
+    lab.settle(0.5)
+    server.close()
+    lab.idle(0.005)
+    client.sendall(b"Are you there?\n")
+    lab.settle()
 
 
 @scenario("Twenty requests around the server's close: each comes to it 4 ms later than the one before.", snaplen=128)
