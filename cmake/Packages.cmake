@@ -2,7 +2,7 @@
 #
 # One package name for all series, the series as a part of its version: on a system that moves to a later
 # series, the package for that one replaces this one whole. What it needs, dpkg-shlibdeps reads from the
-# plugin: the libraries of just this series.
+# plugin: the libraries of just this series. Python is for tcpstate-merge alone.
 
 set(CPACK_PACKAGE_NAME wireshark-tcpstate)
 set(CPACK_PACKAGE_VENDOR "the tcpstate project")
@@ -30,6 +30,8 @@ set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "tshark | wireshark") # the first is smaller, and installed where neither is
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS python3)
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS parallel)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "For Wireshark ${TCPSTATE_SERIES}: shows, on each TCP segment of a capture, the state that both
 endpoints are in, one of the eleven of RFC 9293. It answers what people ask of

@@ -11,7 +11,7 @@ from pathlib import Path
 
 PLUGIN = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "plugin").resolve()
 FOLDERS = {"machine": ("machine",), "dissector": ("machine", "dissector"), "views": ("machine", "dissector", "views"),
-           ".": ("machine", "dissector", "views")}
+           "tools": ("tools", "dissector"), ".": ("machine", "dissector", "views")}
 C_LIBRARY = {"assert.h", "errno.h", "inttypes.h", "limits.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h",
              "string.h"}
 LONG, TOO_LONG = 600, 700

@@ -32,6 +32,7 @@ struct network {
 };
 
 static GArray *networks; /* of struct network; lives as long as the program */
+static char *applied;    /* the preference that they are of */
 
 static bool parse_network(const char *text, struct network *network)
 {
@@ -61,8 +62,12 @@ static bool parse_network(const char *text, struct network *network)
 
 void local_networks_apply(void)
 {
-    char **parts = g_strsplit(local_networks ? local_networks : "", ",", -1);
+    if (g_strcmp0(applied, local_networks) == 0)
+        return;
+    g_free(applied);
+    applied = g_strdup(local_networks);
 
+    char **parts = g_strsplit(local_networks ? local_networks : "", ",", -1);
     if (!networks)
         networks = g_array_new(FALSE, FALSE, sizeof(struct network));
     g_array_set_size(networks, 0);

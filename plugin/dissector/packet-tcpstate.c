@@ -261,6 +261,7 @@ static void register_preferences(void)
 static void begin_file(void)
 {
     enabled = proto_is_protocol_enabled(find_protocol_by_id(proto_tcpstate));
+    local_networks_apply(); /* another profile may have changed the preference without a call */
     pairs_forget();
 }
 
@@ -276,11 +277,15 @@ int proto_register_tcpstate(void)
 
 void proto_reg_handoff_tcpstate(void)
 {
-    /* In name only and under "tcp": frame.protocols, layer numbers and Enabled Protocols stay as they were. */
+    /*
+     * In name only and under "tcp": frame.protocols and layer numbers stay as they were. Named as what Wireshark keeps
+     * for itself, and not to be switched off: neither completed in filters nor in Enabled Protocols.
+     */
     const int proto_tcp = proto_get_id_by_filter_name("tcp");
-    const int proto_hook = proto_register_protocol_in_name_only("TCP State hook", "TCP State hook", "tcpstate_hook",
+    const int proto_hook = proto_register_protocol_in_name_only("TCP State hook", "TCP State hook", "_ws.tcpstate",
                                                                 proto_tcp, FT_PROTOCOL);
 
+    proto_set_cant_toggle(proto_hook);
     tcp_handle = find_dissector_add_dependency("tcp", proto_tcpstate);
     dissector_delete_uint("ip.proto", IP_PROTO_TCP, tcp_handle);
     dissector_add_uint("ip.proto", IP_PROTO_TCP, create_dissector_handle(dissect_tcpstate, proto_hook));

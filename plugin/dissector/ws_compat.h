@@ -153,4 +153,62 @@ static inline unsigned ws_kept_apart_by(const packet_info *pinfo, bool swapped, 
 #endif
 }
 
+/*
+ * A record of a capture file, and its octets, as libwiretap reads and writes them. Those that return false set err and
+ * err_info, as wtap_read() and wtap_dump() do.
+ */
+struct ws_record {
+    wtap_rec rec;
+#if !WS_AT_LEAST(4, 6)
+    Buffer data;
+#endif
+};
+
+static inline void ws_record_init(struct ws_record *record)
+{
+#if WS_AT_LEAST(4, 6)
+    wtap_rec_init(&record->rec, 2048);
+#else
+    wtap_rec_init(&record->rec);
+    ws_buffer_init(&record->data, 2048);
+#endif
+}
+
+static inline void ws_record_cleanup(struct ws_record *record)
+{
+#if !WS_AT_LEAST(4, 6)
+    ws_buffer_free(&record->data);
+#endif
+    wtap_rec_cleanup(&record->rec);
+}
+
+static inline Buffer *ws_record_buffer(struct ws_record *record)
+{
+#if WS_AT_LEAST(4, 6)
+    return &record->rec.data;
+#else
+    return &record->data;
+#endif
+}
+
+static inline bool ws_record_read(wtap *file, struct ws_record *record, int *err, char **err_info)
+{
+    int64_t offset;
+
+#if WS_AT_LEAST(4, 6)
+    return wtap_read(file, &record->rec, err, err_info, &offset);
+#else
+    return wtap_read(file, &record->rec, &record->data, err, err_info, &offset);
+#endif
+}
+
+static inline bool ws_record_write(wtap_dumper *file, struct ws_record *record, int *err, char **err_info)
+{
+#if WS_AT_LEAST(4, 6)
+    return wtap_dump(file, &record->rec, err, err_info);
+#else
+    return wtap_dump(file, &record->rec, ws_buffer_start_ptr(&record->data), err, err_info);
+#endif
+}
+
 #endif

@@ -8,32 +8,47 @@
 
 #include "names.h"
 
-/* Stages of a connection, and how their rows look: dark text on a pale ground. */
-enum stage { STAGE_OPEN, STAGE_OPENING, STAGE_CLOSING, STAGE_HALF_CLOSED, STAGE_ENDED, STAGE_RESET };
-#define FOREGROUND 0x12272e
-static const unsigned background[] = {
-    [STAGE_OPEN] = 0xffffff,    [STAGE_OPENING] = 0xdaeaff, [STAGE_CLOSING] = 0xffdfb0, [STAGE_HALF_CLOSED] = 0xfff5b1,
-    [STAGE_ENDED] = 0xe2e2e2, [STAGE_RESET] = 0xf9c9cf,
+/* Colours of the profile "TCP State", in its order: the first that fits counts. 0xRRGGBB. */
+enum { BLACK = 0x000000, WHITE = 0xffffff };
+static const struct colour {
+    unsigned background, foreground;
+    uint8_t state[2]; /* enum tcp_state: of either end */
+} colours[] = {
+    { 0xcc79a7, BLACK, { TCP_CLOSING, TCP_CLOSING } },
+    { 0x56b4e9, BLACK, { TCP_LAST_ACK, TCP_LAST_ACK } },
+    { 0xf0e442, BLACK, { TCP_FIN_WAIT_1, TCP_FIN_WAIT_1 } },
+    { 0xe69f00, BLACK, { TCP_FIN_WAIT_2, TCP_CLOSE_WAIT } },
+    { 0x009e73, BLACK, { TCP_TIME_WAIT, TCP_TIME_WAIT } },
+    { 0x6e6e6e, WHITE, { TCP_CLOSED, TCP_CLOSED } },
+    { 0xdddddd, BLACK, { TCP_SYN_SENT, TCP_SYN_RCVD } },
 };
+static const struct colour reset = { 0xd55e00, BLACK, { 0 } };
+static const struct colour half_open = { 0x0072b2, WHITE, { 0 } }; /* before that of CLOSED */
+static const struct colour other = { WHITE, BLACK, { 0 } };
 
-static bool is_either(const struct log_view *shown, enum tcp_state state)
+static bool is_half_open(const struct log_view *shown)
 {
-    return shown->end[0].state == state || shown->end[1].state == state;
+    const uint8_t one = shown->end[0].state, two = shown->end[1].state;
+
+    return (one == TCP_ESTABLISHED && two == TCP_CLOSED) || (one == TCP_CLOSED && two == TCP_ESTABLISHED);
 }
 
-static enum stage stage_of(const struct tcpstate_tap *tap)
+static const struct colour *colour_of(const struct tcpstate_tap *tap)
 {
     const struct log_view *shown = &tap->view.shown;
 
     if (tap->segment.seg.flags & TCP_RST)
-        return STAGE_RESET;
-    if (is_either(shown, TCP_SYN_SENT) || is_either(shown, TCP_SYN_RCVD))
-        return STAGE_OPENING;
-    if (is_either(shown, TCP_LAST_ACK) || is_either(shown, TCP_CLOSING))
-        return STAGE_CLOSING;
-    if (is_either(shown, TCP_CLOSE_WAIT) || is_either(shown, TCP_FIN_WAIT_1) || is_either(shown, TCP_FIN_WAIT_2))
-        return STAGE_HALF_CLOSED;
-    return is_either(shown, TCP_TIME_WAIT) || is_either(shown, TCP_CLOSED) ? STAGE_ENDED : STAGE_OPEN;
+        return &reset;
+    if (is_half_open(shown))
+        return &half_open;
+    for (unsigned n = 0; n < array_length(colours); n++) {
+        for (unsigned end = 0; end < 2; end++) {
+            const uint8_t state = shown->end[end].state;
+            if (state == colours[n].state[0] || state == colours[n].state[1])
+                return &colours[n];
+        }
+    }
+    return &other;
 }
 
 /* "FIN_WAIT_1 | CLOSE_WAIT?", client first; empty where nothing changed. Wireshark shows about 20 em of it. */
@@ -92,8 +107,8 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
     item->destport = tap->segment.destport;
     item->label = label_of(&tap->segment.seg);
     item->comment = comment_of(&tap->view.shown);
-    item->foreground = FOREGROUND;
-    item->background = background[stage_of(tap)];
+    item->foreground = colour_of(tap)->foreground;
+    item->background = colour_of(tap)->background;
     item->has_colour = true;
     item->display = true;
     item->line_style = 1;

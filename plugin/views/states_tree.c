@@ -23,6 +23,7 @@ static const char *const present_name[] = {
 };
 static const char transitions_name[] = "Transitions";
 static const char stays_name[] = "Time in states that were left (ms)";
+static const char left_open_name[] = "Left open, by server";
 
 /* Where a connection is counted. */
 struct counted {
@@ -33,7 +34,7 @@ struct counted {
 
 /* What goes with one of Wireshark's trees, while it lives. */
 struct states_tree {
-    int present[2], transitions, stays; /* numbers of its upper nodes */
+    int present[2], left_open, transitions, stays; /* numbers of its upper nodes */
     struct incarnation_list connections;    /* struct counted */
 };
 
@@ -48,8 +49,7 @@ static void states_tree_free(void *tree)
 static void create_present(stats_tree *st, struct states_tree *tree, unsigned role)
 {
     tree->present[role] = stats_tree_create_node(st, present_name[role], 0, STAT_DT_INT, true);
-    for (unsigned state = TCP_CLOSED; state <= TCP_TIME_WAIT; state++)
-        increase_stat_node(st, tcp_state_name((uint8_t)state), tree->present[role], false, 0);
+    stat_node_set_flags(st, present_name[role], 0, true, ST_FLG_SORT_TOP);
 }
 
 static void states_tree_init(stats_tree *st)
@@ -59,6 +59,8 @@ static void states_tree_init(stats_tree *st)
     tree->connections.record = sizeof(struct counted);
     create_present(st, tree, CLIENT);
     create_present(st, tree, SERVER);
+    tree->left_open = stats_tree_create_node(st, left_open_name, 0, STAT_DT_INT, true);
+    stat_node_set_flags(st, left_open_name, 0, true, ST_FLG_SORT_TOP);
     tree->transitions = stats_tree_create_node(st, transitions_name, 0, STAT_DT_INT, true);
     tree->stays = stats_tree_create_node(st, stays_name, 0, STAT_DT_FLOAT, true);
     if (!trees)
@@ -90,6 +92,28 @@ static void count_present(stats_tree *st, const struct states_tree *tree, struct
     c->is_counted = true;
 }
 
+/* Ends left open: "10.0.0.5:8443 in CLOSE_WAIT", "clients of 10.0.0.5:8443 in FIN_WAIT_2". Once the capture was read. */
+static void count_left_open(stats_tree *st, const struct states_tree *tree, const struct incarnation *i)
+{
+    const struct final_limits limits = pair_final_limits();
+    struct final_view final;
+    char server[ENDPOINT_NAME_SIZE];
+
+    final_of(i->log, i->opening, &limits, &final);
+    if (!final.left_open)
+        return;
+    tick_stat_node(st, left_open_name, 0, true);
+    endpoint_name(&i->address[!final.client], i->port[!final.client], server);
+    for (unsigned end = 0; end < 2; end++) {
+        if (!final.end[end].left_open)
+            continue;
+        char *name = g_strdup_printf("%s%s in %s", end == final.client ? "clients of " : "", server,
+                                     tcp_state_name(final.end[end].state));
+        tick_stat_node(st, name, tree->left_open, false);
+        g_free(name);
+    }
+}
+
 static void count_step(stats_tree *st, const struct states_tree *tree, const struct log_step *step)
 {
     char arc[NODE_NAME_SIZE];
@@ -112,6 +136,8 @@ static tap_packet_status states_tree_packet(stats_tree *st, packet_info *pinfo, 
     struct incarnation *i = incarnations_note(&tree->connections, pinfo, tap);
     struct log_step step;
 
+    if (!((struct counted *)i)->is_counted && pinfo->fd->visited)
+        count_left_open(st, tree, i);
     count_present(st, tree, (struct counted *)i, &tap->view.shown);
     for (uint32_t n = 0; n < tap->view.shown.count; n++) {
         if (log_step(&tap->view.shown, n, &step))

@@ -309,7 +309,7 @@ void zeek_segment(struct zeek *z, unsigned sender, const struct tcpfsm_segment *
     move(s, p, seg);
     if (has(seg, TCP_ACK))
         note_acked_data(z, p, s, ack);
-    if (seg->len > 0 && !has(seg, TCP_RST))
+    if (seg->len > 0)
         note_data(s, number + has(seg, TCP_SYN), number + has(seg, TCP_SYN) + seg->len);
 }
 

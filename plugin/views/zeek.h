@@ -1,9 +1,9 @@
 /* zeek.h
  * Zeek's conn_state and history of one connection, for those who hold a capture against Zeek's conn.log.
  *
- * Sources: the fields of conn.log in Zeek's documentation (scripts/base/protocols/conn/main.zeek), and what Zeek 8 does
- * in src/packet_analysis/protocol/tcp/TCPSessionAdapter.cc, src/analyzer/protocol/tcp/TCP_Endpoint.cc and
- * TCP_Reassembler.cc.
+ * Sources: the fields of conn.log in Zeek's documentation (scripts/base/protocols/conn/main.zeek), and what Zeek
+ * does as of commit 040d7583: src/packet_analysis/protocol/tcp/TCPSessionAdapter.cc, src/analyzer/protocol/tcp/
+ * TCP_Endpoint.cc and TCP_Reassembler.cc.
  *
  * Where Zeek would write another line:
  *  - It ends a connection by timers: a SYN that nobody answered after 5 s, any connection 5 s after it closed or after

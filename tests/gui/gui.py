@@ -179,7 +179,8 @@ class Gui(unittest.TestCase):
             wireshark.expect(self.printed(LEAK, "-z", "flow,tcpstate,standard"),
                              lambda: exported.exists() and exported.read_text(), "the exported graph")
             box = wireshark.window("· Flow ·").box
-            wireshark.wait("the colour of a half-closed connection", lambda: "#FFF5B1" in self.desktop.colours(*box))
+            half_closed = profile_colour("FIN_WAIT_2 or CLOSE_WAIT")
+            wireshark.wait("the colour of a half-closed connection", lambda: half_closed in self.desktop.colours(*box))
             wireshark.click("· Flow ·", "push button", "Close")
 
     def test_follow_stream(self):

@@ -33,8 +33,11 @@ EXPECTED = {
     "figure-09": {6: "syn_synchronized", 8: "half_open"},
     "figure-10": {7: "half_open"},
     "figure-13": {5: "simultaneous_close"},
-    "odd/close-wait-leak": {11: "stuck"},   # the keep-alive after 80 s
-    "odd/busy-server": {69: "stuck", 71: "stuck", 73: "stuck"},    # three connections
+    # The FIN, its ACK, and the keep-alive after 80 s.
+    "odd/close-wait-leak": {7: "left_open", 8: "left_open", 11: "stuck"},
+    # Three connections like that, and four whose handshake was never completed: shown on the SYN.
+    "odd/busy-server": {**{frame: "left_open" for frame in (7, 8, 15, 16, 23, 24, 47, 49, 52, 55)},
+                        **{frame: "stuck" for frame in (69, 71, 73)}},
     "odd/half-open-midstream": {2: "half_open"},
     "odd/lone-rst": {1: "abort"},
     "odd/old-syn-in-established": {6: "syn_synchronized"},
@@ -94,6 +97,21 @@ class Expert(unittest.TestCase):
             for arguments in [], ["-2"]:
                 self.assertEqual(self.listed(CAPTURES / f"{name}.pcap", arguments), counts, name)
 
+    def test_left_open(self):
+        """Once read: a warning for the CLOSE_WAIT that is proved, a note for the FIN_WAIT_2 of its peer; with how long."""
+        capture = CAPTURES / "odd" / "close-wait-leak.pcap"
+        self.assertEqual(self.listed(capture), {("Warns", "TCP State", ANOMALIES["stuck"].summary): 1})
+        rows = self.tshark.fields(capture, ["frame.number", "_ws.expert.severity", "_ws.expert.message"],
+                                  ["-2", "-Y", "tcpstate.expert.left_open"])
+        last = float(self.tshark.fields(capture, ["frame.time_relative"])[-1][0])
+        since = {number: float(time) for number, time in self.tshark.fields(
+            capture, ["frame.number", "frame.time_relative"])}
+        for row, *expected in zip(rows, ("7", "8"), (0x600000, 0x400000), ("CLOSE_WAIT", "FIN_WAIT_2?"), strict=True):
+            number, severity, state = expected
+            self.assertEqual([row[0], row[1].split(",")[-1]], [number, str(severity)])  # behind Wireshark's own
+            self.assertTrue(row[2].endswith(
+                f"{state} never left until the end of the capture, {last - since[number]:.2f} s"), row[2])
+
     def test_expert_fields_of_wireshark_find_them(self):
         found = self.tshark.fields(CAPTURES / "refused.pcap", ["frame.number"],
                                    ["-Y", '_ws.expert.message contains "refused"'])
@@ -107,7 +125,8 @@ class Expert(unittest.TestCase):
         for seconds in 1, 3, 60:
             first = next((int(number) for number, source, time in rows
                           if source == "10.9.0.2" and float(time) - since > seconds), None)
-            self.assertEqual(self.shown(capture, seconds), {first: "stuck"} if first else {})
+            left_open = {8: "left_open", 9: "left_open"} if seconds < 60 else {}
+            self.assertEqual(self.shown(capture, seconds), left_open | ({first: "stuck"} if first else {}))
         self.assertEqual(self.shown(CAPTURES / "half-close-download.pcap", 0),
                          self.left_close_wait(CAPTURES / "half-close-download.pcap"))
 

@@ -80,15 +80,21 @@ class Filters(unittest.TestCase):
     def test_states_have_names_and_numbers(self):
         lines = self.tshark.run(["-G", "values"]).stdout.splitlines()
         for role in ROLES:
-            names = {part[2]: part[3] for line in lines
-                     if (part := line.split("\t"))[:2] == ["V", f"tcpstate.{role}"]}
-            self.assertEqual({int(number, 0): name for number, name in names.items()},
-                             dict(enumerate(STATES)), role)
+            names = [(int(part[2], 0), part[3]) for line in lines
+                     if (part := line.split("\t"))[:2] == ["V", f"tcpstate.{role}"]]
+            self.assertEqual(names[:len(STATES)], list(enumerate(STATES)), role)
+            # Then the spelling of RFC 9293, for filters.
+            self.assertEqual([name for _, name in names[len(STATES):]],
+                             ["SYN-SENT", "SYN-RECEIVED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK",
+                              "TIME-WAIT"])
+            self.assertEqual([STATES[number] for number, _ in names[len(STATES):]],
+                             ["SYN_SENT", "SYN_RCVD", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT", "LAST_ACK",
+                              "TIME_WAIT"])
 
     def test_close_wait(self):
         for capture in (CLOSE, FIGURE_12):
             expected = self.close_wait_frames(capture)
-            for value in ("CLOSE_WAIT", '"CLOSE_WAIT"', "7"):
+            for value in ("CLOSE_WAIT", '"CLOSE_WAIT"', "7", "CLOSE-WAIT", '"CLOSE-WAIT"'):
                 with self.subTest(capture=capture.name, value=value):
                     self.assertEqual(self.frames(capture, f"tcpstate.remote=={value}"), expected)
                     self.assertEqual(self.frames(capture, f"tcpstate.server == {value}"), expected)

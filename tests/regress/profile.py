@@ -22,22 +22,32 @@ import packets  # noqa: E402
 from tshark import Tshark, run_tool  # noqa: E402
 
 PROFILE = PROJECT / "plugin" / "profile"
-USE = ["-C", "TCP State"]
+USE = ["-2", "-C", "TCP State"]    # as Wireshark, which has read the capture before it shows it
 
-COLUMNS = ["No.", "Time", "Source", "Source's state", "Destination", "Destination's state",
-           "Protocol", "Length", "Info"]
-STUCK_S = 60
+COLUMNS = ["No.", "Time", "Source", "Source's state", "Destination", "Destination's state", "Info"]
+CLOSING = ("FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT", "CLOSING", "LAST_ACK")
+FIELDS = ("tcpstate.src.str", "tcpstate.dst.str", "tcpstate.src.mark", "tcpstate.dst.mark", "tcp.flags.reset",
+          "tcp.flags.fin", "tcpstate.transition", "tcpstate.closed_by", "tcpstate.left_open", "tcpstate.expert.stuck",
+          "tcpstate.expert.left_open", "tcp.analysis.retransmission", "tcp.analysis.out_of_order",
+          "tcp.analysis.lost_segment")
 
 
 class Row(NamedTuple):
     """What the rules ask of a segment."""
     src: str
     dst: str
+    src_mark: str
+    dst_mark: str
     reset: bool
-    local: str
-    local_s: float
-    remote: str
-    remote_s: float
+    fin: bool
+    transition: bool
+    closed: bool
+    left_open: bool
+    stuck: bool
+    left_here: bool
+    again: bool
+    out_of_order: bool
+    gap: bool
 
     def either(self, *states):
         return self.src in states or self.dst in states
@@ -45,32 +55,30 @@ class Row(NamedTuple):
     def both(self, one, other):
         return sorted((self.src, self.dst)) == sorted((one, other))
 
-    def stuck(self):
-        ends = (self.local, self.local_s), (self.remote, self.remote_s)
-        return any(state in ("FIN_WAIT_2", "CLOSE_WAIT") and seconds > STUCK_S
-                   for state, seconds in ends)
 
 
 # What each rule and button means, said once more without Wireshark's filters.
 COLOURS = {
     "Reset": lambda row: row.reset,
-    "Stuck in FIN_WAIT_2 or CLOSE_WAIT for over a minute": Row.stuck,
+    "Left open": lambda row: row.stuck or (row.left_open and row.either(*CLOSING)),
+    "Half-open": lambda row: row.both("ESTABLISHED", "CLOSED"),
+    "Retransmission": lambda row: row.again or row.out_of_order or row.gap,
     "CLOSING": lambda row: row.either("CLOSING"),
     "LAST_ACK": lambda row: row.either("LAST_ACK"),
     "FIN_WAIT_1": lambda row: row.either("FIN_WAIT_1"),
     "FIN_WAIT_2 or CLOSE_WAIT": lambda row: row.either("FIN_WAIT_2", "CLOSE_WAIT"),
     "TIME_WAIT": lambda row: row.either("TIME_WAIT"),
-    "Half-open": lambda row: row.both("ESTABLISHED", "CLOSED"),
     "CLOSED": lambda row: row.either("CLOSED"),
     "Opening": lambda row: row.either("SYN_SENT", "SYN_RCVD"),
 }
 BUTTONS = {
+    "Left open": lambda row: row.left_here,
+    "Teardown": lambda row: row.closed and (row.transition or row.fin or row.reset),
     "Transitions": None,  # compared with the states before
     "CLOSE_WAIT": lambda row: row.either("CLOSE_WAIT"),
     "TIME_WAIT": lambda row: row.either("TIME_WAIT"),
     "Half-closed": lambda row: row.both("FIN_WAIT_2", "CLOSE_WAIT"),
     "Resets": lambda row: row.reset,
-    "Stuck": Row.stuck,
 }
 
 
@@ -126,12 +134,15 @@ def difference(one, other, sight):
 
 
 def left_for_minutes(path):
-    """The client closes, the server keeps its end open, until the client gives up a minute later."""
+    """Two clients close, the server keeps its ends open; until one client gives up a minute later, to the end."""
     client = dict(src=packets.CLIENT4, dst=packets.SERVER4, sport=packets.CLIENT_PORT,
                   dport=packets.SERVER_PORT)
     server = dict(src=packets.SERVER4, dst=packets.CLIENT4, sport=packets.SERVER_PORT,
                   dport=packets.CLIENT_PORT)
-    steps = [(0, client, 100, 0, ["SYN"]), (0.1, server, 300, 101, ["SYN", "ACK"]),
+    other, to_other = {**client, "sport": 40001}, {**server, "dport": 40001}
+    steps = [(0, other, 100, 0, ["SYN"]), (0, to_other, 300, 101, ["SYN", "ACK"]), (0, other, 101, 301, ["ACK"]),
+             (0, other, 101, 301, ["FIN", "ACK"]), (0, to_other, 301, 102, ["ACK"]),
+             (0, client, 100, 0, ["SYN"]), (0.1, server, 300, 101, ["SYN", "ACK"]),
              (0.2, client, 101, 301, ["ACK"]), (0.3, client, 101, 301, ["FIN", "ACK"]),
              (0.4, server, 301, 102, ["ACK"]), (61, server, 300, 102, ["ACK"]),
              (61.5, client, 102, 0, ["RST"]), (61.55, server, 301, 102, ["ACK"])]
@@ -160,13 +171,10 @@ class Profile(unittest.TestCase):
     @classmethod
     def read_rows(cls):
         """By number of frame, of those that show a state."""
-        names = ["frame.number", "tcpstate.src.str", "tcpstate.dst.str", "tcp.flags.reset",
-                 *(f"tcpstate.{end}.{what}" for end in ("local", "remote")
-                   for what in ("str", "duration"))]
-        found = cls.tshark.fields(cls.capture, names, ["-E", "occurrence=l", "-Y", "tcpstate"])
-        return {int(number): Row(src, dst, reset in ("1", "True"), local, float(local_s or 0),
-                                 remote, float(remote_s or 0))
-                for number, src, dst, reset, local, local_s, remote, remote_s in found}
+        found = cls.tshark.fields(cls.capture, ["frame.number", *FIELDS],
+                                  ["-2", "-E", "occurrence=l", "-Y", "tcpstate"])
+        return {int(number): Row(*texts, *(value not in ("", "0", "False") for value in values))
+                for number, *texts, values in ((row[0], *row[1:5], row[5:]) for row in found)}
 
     def frames(self, expression):
         found = self.tshark.fields(self.capture, ["frame.number"], [*USE, "-Y", expression])
@@ -184,7 +192,7 @@ class Profile(unittest.TestCase):
             row = self.rows.get(int(cells["No."]))
             without += row is None
             self.assertEqual((cells["Source's state"], cells["Destination's state"]),
-                             (row.src, row.dst) if row else ("", ""), cells)
+                             (row.src_mark, row.dst_mark) if row else ("", ""), cells)
         self.assertTrue(without)
 
     def test_colours(self):

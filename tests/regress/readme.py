@@ -21,6 +21,8 @@ CAPTURE = HERE.parent.parent / "test-captures" / "figure-06.pcap"
 TYPES = {"state": "FT_UINT8", "name": "FT_UINT8", "string": "FT_STRING", "time": "FT_RELATIVE_TIME",
          "frame": "FT_FRAMENUM", "boolean": "FT_BOOLEAN"}
 
+ENDS = tuple(f"tcpstate.{end}" for end in ("local", "remote", "client", "server", "src", "dst"))
+
 
 def table(section):
     """The rows of the first table below a heading, each a list of cells."""
@@ -48,7 +50,7 @@ class Readme(unittest.TestCase):
         told = {}
         for cell, kind, _ in table("Fields"):
             for name in names(cell):
-                ends = ("tcpstate.local", "tcpstate.remote") if name.startswith("….") else ("",)
+                ends = ENDS if name.startswith("….") else ("",)
                 for end in ends:
                     told[end + name.removeprefix("…")] = TYPES[kind]
         self.assertEqual(told, {name: kind for name, kind in self.registered.items()

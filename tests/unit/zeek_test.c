@@ -1,5 +1,5 @@
 /* zeek_test.c
- * Zeek's conn_state and history, from scripts of segments, one letter each: a capital of the client, else of the server.
+ * Zeek's conn_state and history, from scripts of segments, one letter each: capitals are of the client.
  *
  *     S SYN   H SYN,ACK   A ACK   D data   F FIN,ACK   R RST,ACK   I FIN,RST   Q SYN,FIN   O SYN with data
  *     W ACK with a window of zero   X data that was not captured   V the latest of those again, captured
@@ -48,18 +48,22 @@ static const struct row DEFINED[] = {
     { "", "", "OTH" },
     { "S", "S", "S0" },
     { "SPP", "S", "S0" }, /* the same number: written once */
+    { "Sa", "Sa", "S0" }, /* an ACK alone does not answer a SYN */
+    { "Sd", "Sd", "OTH" },
     { "ShA", "ShA", "S1" },
     { "Sh", "Sh", "S1" }, /* the last ACK is not waited for */
     { "ShADadFafA", "ShADadFf", "SF" },
     { "ShADFfAa", "ShADFfa", "SF" },
     { "Sr", "Sr", "REJ" },
     { "SrR", "SrR", "REJ" }, /* both reset, no data */
+    { "SFRr", "SFRr", "REJ" },
     { "ShADadrR", "ShADadrR", "RSTR" },
     { "ShADFa", "ShADFa", "S2" },
     { "ShADafA", "ShADaf", "S3" },
     { "ShR", "ShR", "RSTO" }, /* a scan */
     { "ShADaR", "ShADaR", "RSTO" },
     { "ShADar", "ShADar", "RSTR" },
+    { "ShADrF", "ShADrF", "RSTR" },
     { "ShADaFar", "ShADaFr", "RSTR" }, /* CLOSE_WAIT, aborted */
     { "ShADaFarR", "ShADaFrR", "RSTR" },
     { "ShADafFR", "ShADafFR", "SF" }, /* both had closed before the RST */
@@ -78,6 +82,7 @@ static const struct row DEFINED[] = {
     { "D", "D", "OTH" },
     { "Ad", "Ad", "OTH" },
     { "AS", "AS", "S0" }, /* a SYN after segments of a connection older than the capture */
+    { "hA", "hA", "S1" },
     { "hSA", "hSA", "S1" }, /* captured in another order */
     { "SsHhA", "SsA", "S1" }, /* RFC 9293 figure 8: the SYN,ACKs have the numbers of the SYNs */
     { "ShAFPPa", "ShAFa", "S2" }, /* the same FIN */
@@ -92,6 +97,7 @@ static const struct row DEFINED[] = {
     /* retransmissions */
     { "ShADPa", "ShADTa", "S1" },
     { "ShADdPp", "ShADdTt", "S1" },
+    { "ShAXDRV", "ShADR", "RSTO" }, /* not after a RST */
     /* zero windows */
     { "ShADwA", "ShADaw", "S1" },
     { "ShADwAwwwwwwwwww", "ShADaww", "S1" }, /* the 1st and the 10th */
@@ -107,6 +113,7 @@ static const struct row DEFINED[] = {
     { "ShAXFa", "ShAFaG", "S2" },
     { "ShAXDr", "ShADr", "RSTR" }, /* not what a RST acknowledges */
     { "AXDa", "ADa", "OTH" }, /* nor where the capture began later */
+    { "AXDh", "ADh", "OTH" },
     { "ShAXDaXDaXDaXDaXDaXDaXDaXDaXDaXDa", "ShADaGG", "S1" },
     { "ShAXDXDa", "ShADaG", "S1" },
 };
@@ -239,27 +246,89 @@ static void test_gaps(void)
     }
 }
 
-/* A RST's octets are no data of the connection; numbers that jump are not believed. */
-static void test_numbers(void)
+/* A segment of the client at a distance from the number it sends next, which acknowledges nothing new. */
+static void send_at(struct play *p, uint8_t flags, uint32_t distance, uint32_t len)
+{
+    const struct tcpfsm_segment seg = {
+        .flags = flags, .seq = p->next[0] + distance, .ack = p->next[1], .len = len, .window = 1,
+    };
+    capture(p, 0, &seg);
+}
+
+static void expect_history(const struct play *p, const char *expected)
 {
     char history[ZEEK_HISTORY_SIZE];
-    struct play p;
 
-    play(&p, "ShAD", 0, 100, 200);
-    struct tcpfsm_segment seg = { .seq = p.next[0], .flags = TCP_RST, .len = 20 };
-    zeek_segment(&p.z, 0, &seg); /* with a text, as RFC 9293 section 3.5.3 allows: to Zeek octets sent before */
-    zeek_history(&p.z, 0, history);
-    CHECK(strcmp(history, "ShADRT") == 0);
+    zeek_history(&p->z, p->client, history);
+    CHECK_IN(strcmp(history, expected) == 0, ": %s, expected %s\n", history, expected);
+}
+
+/* Where numbers start, and which are not believed. */
+static void test_numbers(void)
+{
+    struct play p;
+    const struct zeek_end *client = &p.z.end[0], *server = &p.z.end[1];
+
+    play(&p, "", 0, 100, 200);
+    send_at(&p, TCP_ACK, 0, 1); /* the first octet that was captured is new */
+    expect_history(&p, "D");
+
+    play(&p, "S", 0, 100, 200);
+    send_at(&p, TCP_SYN, 77, 0);
+    CHECK(client->start == p.next[0] + 77);
+    expect_history(&p, "S");
+
+    play(&p, "ADa", 0, 100, 200);
+    CHECK(client->acked == 101);
+    send_at(&p, TCP_SYN, 77, 0);
+    CHECK(client->start == p.next[0] + 77 && client->acked == 0);
+
+    play(&p, "Sr", 0, 100, 200); /* a RST that may be forged, before the server's SYN,ACK */
+    p.iss[1] = 5000;
+    play_letter(&p, 'h');
+    CHECK(server->start == 5000);
 
     play(&p, "ShA", 0, 100, 200);
-    seg = (struct tcpfsm_segment){ .seq = p.next[0] + 2000000, .flags = TCP_RST };
-    zeek_segment(&p.z, 0, &seg);
-    CHECK(p.z.end[0].last == 1);
+    send_at(&p, TCP_FIN | TCP_ACK, 3000000000, 0);
+    CHECK(client->last == 3000000002);
+
+    play(&p, "ShA", 0, 100, 200);
+    send_at(&p, TCP_RST, 2000000, 0);
+    CHECK(client->last == 1);
+    play(&p, "ShA", 0, 100, 200);
+    send_at(&p, TCP_RST, -2000000u, 20);
+    expect_history(&p, "ShAR");
+    play(&p, "ShAD", 0, 100, 200);
+    send_at(&p, TCP_RST, 0, 20); /* RFC 9293 section 3.5.3 allows octets in a RST. They take no numbers: so "T" */
+    expect_history(&p, "ShADRT");
 
     play(&p, "ShA", 0, 0x90000000, 200);
-    seg = (struct tcpfsm_segment){ .seq = p.next[1], .flags = TCP_ACK, .window = 1 }; /* of 0, far ahead: not believed */
+    struct tcpfsm_segment seg = { .seq = p.next[1], .flags = TCP_ACK, .window = 1 }; /* of 0, far ahead */
     zeek_segment(&p.z, 1, &seg);
-    CHECK(p.z.end[0].acked == 1);
+    CHECK(client->acked == 1);
+
+    play(&p, "SR", 0, 100, 200);
+    seg = (struct tcpfsm_segment){ .seq = p.next[1], .ack = 5000, .flags = TCP_RST | TCP_ACK };
+    zeek_segment(&p.z, 1, &seg);
+    CHECK(strcmp(zeek_conn_state(&p.z, 0), "REJ") == 0);
+}
+
+/* Data in any order leave no gap. */
+static void test_order(void)
+{
+    static const uint32_t ORDER[][4] = {
+        { 0, 100, 200, 300 }, { 300, 200, 100, 0 }, { 300, 100, 200, 0 }, { 200, 0, 300, 100 }, { 100, 300, 200, 0 },
+    };
+    struct play p;
+
+    for (size_t i = 0; i < sizeof ORDER / sizeof *ORDER; i++) {
+        play(&p, "ShA", 0, UINT32_MAX - 150, 200);
+        for (unsigned n = 0; n < 4; n++)
+            send_at(&p, TCP_ACK, ORDER[i][n], 100);
+        p.next[0] += 400;
+        play_letter(&p, 'a');
+        CHECK(p.z.end[0].gaps == 0 && p.z.end[0].delivered == 401 && p.z.end[0].held_count == 0);
+    }
 }
 
 /* Whatever comes, conn_state is one of Zeek's, and history is of its letters. */
@@ -297,6 +366,7 @@ int main(void)
     test_counts();
     test_gaps();
     test_numbers();
+    test_order();
     test_any();
     return 0;
 }
