@@ -27,6 +27,8 @@
  *         hold for the rows that follow too, until a line tells otherwise.
  *     because NAME; because NAME, confirmed
  *         The row, a RST, was sent for that cause, by the names of reset_causes.def; the capture proves it.
+ *     attempt NAME
+ *         If the capture ended here, the attempt to connect had failed so, by the names of attempts.def; or "nothing".
  *     anomalies WORD, WORD; no anomalies
  *         All of the row, by the names in tcp_anomalies.def in any case, stuck_after being 60 s. From the first such line on, a row
  *         whose line tells of none has none.
@@ -42,11 +44,12 @@
  *
  * usage: ladder [--every-event] FILE...
  *     Fails if a row shows other states, or a line anything else, than the machine. --every-event: also if
- *     there is an event, a closer, a cause of a RST or an anomaly that no line of all files tells.
+ *     there is an event, a closer, a cause of a RST, a failed attempt or an anomaly that no line of all files tells.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "anomaly.h"
+#include "final.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,11 +93,18 @@ static const char *const cause_names[] = {
 #undef RESET_CAUSE
 };
 
+static const char *const attempt_names[] = {
+    [ATTEMPT_NONE] = "nothing",
+#define ATTEMPT(number, name, text, sentence) [number] = text,
+#include "attempts.def"
+#undef ATTEMPT
+};
+
 #define NAMES(table) (sizeof table / sizeof *table)
 
 /* By any line of any file. */
 static bool told_event[NAMES(event_names)], told_closer[NAMES(closer_names)], told_anomaly[NAMES(anomaly_names)];
-static bool told_cause[NAMES(cause_names)];
+static bool told_cause[NAMES(cause_names)], told_attempt[NAMES(attempt_names)];
 
 struct row {
     char a[STATE_MAX], b[STATE_MAX]; /* as written */
@@ -471,6 +481,23 @@ static bool check_cause(struct player *p, const char *expected)
     return true;
 }
 
+/* How the attempt failed, if the capture ended now. Returns whether there is such a name. */
+static bool check_attempt(struct player *p, const char *expected)
+{
+    const struct final_limits limits = {
+        .end_ns = p->now_us * 1000, .time_wait_ns = TIME_WAIT_US * 1000, .stuck_ns = STUCK_NS,
+    };
+    const size_t attempt = find_name(attempt_names, NAMES(attempt_names), expected);
+    struct final_view final;
+
+    if (attempt == NAMES(attempt_names))
+        return false;
+    told_attempt[attempt] = true;
+    final_of(&p->log, p->log.count - 1, &limits, &final);
+    compare(p, "attempt", attempt_names[final.attempt], expected);
+    return true;
+}
+
 static bool play_fact(struct player *p, char *part)
 {
     struct facts *f = &p->facts;
@@ -485,6 +512,8 @@ static bool play_fact(struct player *p, char *part)
         f->midstream = *part == 'm';
     } else if (strcmp(part, "opened") == 0 || strcmp(part, "not opened") == 0) {
         compare(p, "row", p->latest.opened ? "opened" : "not opened", part);
+    } else if (strncmp(part, "attempt ", 8) == 0) {
+        return check_attempt(p, part + 8);
     } else if (strncmp(part, "because ", 8) == 0) {
         return check_cause(p, part + 8);
     } else if (strcmp(part, "no anomalies") == 0) {
@@ -653,6 +682,7 @@ int main(int argc, char **argv)
     if (every_event) {
         failures += count_untold(event_names, told_event, NAMES(event_names), 1);
         failures += count_untold(closer_names, told_closer, NAMES(closer_names), 0);
+        failures += count_untold(attempt_names, told_attempt, NAMES(attempt_names), 0);
         failures += count_untold(cause_names, told_cause, NAMES(cause_names), 1);
         failures += count_untold(anomaly_names, told_anomaly, NAMES(anomaly_names), 0);
     }
