@@ -156,7 +156,7 @@ static bool is_certain_abort(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd;
 
-    return a->latest.kind == TCPFSM_LATEST_NEW_DATA && a->latest.sender == s - a->m->end
+    return has(a->seg, TCP_ACK) && a->latest.kind == TCPFSM_LATEST_NEW_DATA && a->latest.sender == s - a->m->end
         && a->seg->time_us >= a->latest.time_us
         && a->seg->time_us - a->latest.time_us < a->m->rtt_us / 2
         && s->knows_snd_nxt && a->seg->seq == s->snd_nxt && !s->knows_fin
