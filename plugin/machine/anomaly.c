@@ -49,7 +49,7 @@ static uint32_t why_reset(const struct scene *s)
 
     if (s->shown->reset_cause == RESET_IN_BETWEEN) /* which tells nothing of the end in whose name it came */
         return BIT(ABORT);
-    if (from == TCP_CLOSED && s->snd->since_frame != 0) { /* it had closed, or had reset, in this capture */
+    if (from == TCP_CLOSED) { /* it had closed, or had reset */
         const bool closed = s->snd->event == TCP_EV_RCV_ACK_OF_FIN || s->snd->event == TCP_EV_TIMEOUT_2MSL;
         return closed ? BIT(DATA_AFTER_CLOSE) : 0;
     }
@@ -81,11 +81,11 @@ static bool is_challenged(const struct scene *s)
         && s->rcv->state == s->rcv->previous;
 }
 
-/* The receiver had ended its connection in this capture, and the sender knows nothing of it. */
+/* The receiver had ended its connection, and the sender knows nothing of it. */
 static bool is_data_after_close(const struct scene *s)
 {
     return s->seg->len > 0 && s->rcv->previous == TCP_CLOSED && s->rcv->state == TCP_CLOSED
-        && s->rcv->since_frame != 0 && s->snd->state != TCP_CLOSED;
+        && s->snd->state != TCP_CLOSED;
 }
 
 /* A stay in CLOSE_WAIT that was too long, told once: it accuses only an end that is proved to have been there. */

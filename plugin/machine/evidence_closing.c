@@ -82,8 +82,7 @@ static void evidence_of_fin_after_peers(const struct arrival *a, bool first)
         take_peer_fin(a, s, p);
         s->confirmed = knows_both_fins(s, p);
     } else {
-        if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED || s->state == TCP_SYN_RCVD)
-            take_peer_fin(a, s, p);
+        take_peer_fin(a, s, p);
         enter(a, s, TCP_LAST_ACK, TCP_EV_SND_FIN);
         /* Without proof of CLOSE_WAIT it may be a retransmission, the first one lost on its way here: CLOSING. */
         s->confirmed = s->close_wait_proved && knows_both_fins(s, p);
@@ -175,8 +174,7 @@ static void evidence_before_own_fin(const struct arrival *a)
         take_peer_fin(a, s, p);
         return;
     }
-    if (!has_peer_fin(s, p) || s->state == TCP_ESTABLISHED || s->state == TCP_SYN_RCVD)
-        take_peer_fin(a, s, p);
+    take_peer_fin(a, s, p);
     /* A FIN of its own may be queued behind its data: then the kernel says CLOSING. */
     if (first_proof)
         s->close_wait_proved = seg->len == 0 && s->idle_at_peer_fin && !hides_own && !p->fin_inferred;

@@ -32,25 +32,24 @@ static uint32_t since_before(const struct log *log, uint32_t index, unsigned end
 
 /*
  * A proof that an assumption was wrong puts the end back into a state which it had never left, and
- * which has lasted since then. Returns false if it was in no such state of late.
+ * which has lasted since then. Leaves *since alone if it was in no such state of late.
  */
-static bool find_restored(const struct log *log, unsigned end, uint8_t state, uint32_t *since)
+static void find_restored(const struct log *log, unsigned end, uint8_t state, uint32_t *since)
 {
     uint32_t index = log->count;
 
     for (unsigned depth = 0; depth < CORRECTION_DEPTH; depth++) {
         const uint32_t entered = since_before(log, index, end);
         if (entered == LOG_UNSEEN)
-            return false;
+            return;
         index = entered;
         if (state_before(log, index, end) == state) {
             *since = since_before(log, index, end);
-            return true;
+            return;
         }
         if (log->entry[index].opened)
-            return false; /* what was before is of another incarnation */
+            return; /* what was before is of another incarnation */
     }
-    return false;
 }
 
 static bool has_sent_data(const struct tcpfsm_end *e)
@@ -115,7 +114,7 @@ bool log_notes_stuck(struct log *log, unsigned sender, const struct tcpfsm_segme
     const struct log_entry *latest = log->count ? &log->entry[log->count - 1] : NULL;
 
     if (!latest || state_of(latest, sender) != TCP_CLOSE_WAIT || since_of(latest, sender) == LOG_UNSEEN
-        || seg->len > 1 || (log->facts.stuck & 1U << sender)
+        || seg->len > 0 || (log->facts.stuck & 1U << sender)
         || log_elapsed_ns(log->entry[since_of(latest, sender)].time_ns, now_ns) <= stuck_ns)
         return false;
     log->facts.stuck |= 1U << sender & 3;

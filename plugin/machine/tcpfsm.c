@@ -131,7 +131,7 @@ static bool is_calm(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
     if (e->state != TCP_ESTABLISHED || e->held_count > 0 || e->data_end != e->snd_nxt || peer->rcv_nxt != e->snd_nxt)
         return false;
     const bool knows_all = e->synchronized & e->captured & e->has_acked & e->knows_snd_nxt & e->knows_data_end
-        & e->knows_rcv_nxt;
+        & e->knows_rcv_nxt & e->hop_settled;
     const bool doubts = e->has_other_iss | e->syn_pending | e->knows_fin | e->fin_disputed | e->fin_over_hole
         | e->fin_ack_provable | e->peer_fin_arrived;
 

@@ -31,10 +31,14 @@ enum tcp_event {
 #undef TCP_EVENT
 };
 
-/* Whether the event is evidence that corrects what was assumed of the end, rather than one of RFC 9293 figure 5. */
+/*
+ * Whether the event is evidence that a step before was wrong: not one of RFC 9293 figure 5, nor one that tells that the
+ * end is further than was assumed, or in another connection.
+ */
 static inline bool tcp_event_corrects(uint8_t event)
 {
-    return event >= TCP_EV_SYN_REPEATED && event != TCP_EV_RCV_ICMP;
+    return event >= TCP_EV_SYN_REPEATED && event != TCP_EV_FIN_ACKNOWLEDGED && event != TCP_EV_FIN_PASSED
+        && event != TCP_EV_OTHER_CONNECTION && event != TCP_EV_RCV_ICMP;
 }
 
 /* Who ended a connection. */

@@ -15,13 +15,6 @@
 
 /* ------------------------------------------------------------------ an end's way */
 
-/* It sent what belies its assumed state: a step before was wrong, rather than this one a step forward. */
-static bool is_correction(uint8_t event)
-{
-    return event >= TCP_EV_SYN_REPEATED && event != TCP_EV_OTHER_CONNECTION && event != TCP_EV_FIN_ACKNOWLEDGED
-        && event != TCP_EV_FIN_PASSED; /* these say that it is further than was assumed */
-}
-
 /* What it sent without a step back of the machine's; yet it tells in which state it was. */
 static bool is_proof(uint8_t event)
 {
@@ -64,7 +57,7 @@ static bool correct(struct diagram_step *step, uint32_t index)
 void diagram_follow(struct diagram_step *step, uint32_t steps)
 {
     for (uint32_t i = 0; i < steps; i++) {
-        const bool correction = is_correction(step[i].event);
+        const bool correction = tcp_event_corrects(step[i].event);
         const struct diagram_arc *arc = diagram_arc_of(step[i].left, step[i].entered, step[i].event);
         if ((correction || (!arc && is_proof(step[i].event))) && correct(step, i))
             continue;

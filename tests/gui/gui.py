@@ -89,12 +89,16 @@ class Gui(unittest.TestCase):
             wireshark.click(wireshark.main, "push button", "CLOSE_WAIT")
             expected = self.packet_list(BUSY, "-Y", "tcpstate.src==CLOSE_WAIT || tcpstate.dst==CLOSE_WAIT")
             wireshark.expect(expected, wireshark.rows, "the segments with CLOSE_WAIT")
-            self.assertEqual({row[2 if row[3] == "CLOSE_WAIT" else 4] for row in expected}, {"10.9.0.2"})
+            self.assertEqual({row[2 if row[3].startswith("CLOSE_WAIT") else 4] for row in expected}, {"10.9.0.2"})
 
+            wireshark.click(wireshark.main, "push button", "Left open")
+            expected = self.packet_list(BUSY, "-Y", "tcpstate.expert.left_open")
+            wireshark.expect(expected, wireshark.rows, "the segments from which on an end was left")
+            self.assertEqual([(row[4], row[5]) for row in expected[:1]], [("10.9.0.2", "CLOSE_WAIT?")])
             tree = wireshark.window(wireshark.main).one("tree", "Packet list")
             second = tree.rows()[1]  # the first is selected
             self.assertEqual(second[3].name, "CLOSE_WAIT")
-            self.assertIn(profile_colour("FIN_WAIT_2 or CLOSE_WAIT"), self.desktop.colours(*second[8].box))
+            self.assertIn(profile_colour("Left open"), self.desktop.colours(*second[6].box))
 
     def test_filter_subtree_and_link(self):
         with self.wireshark(LEAK) as wireshark:
@@ -109,21 +113,22 @@ class Gui(unittest.TestCase):
             self.expect_subtree(wireshark, LEAK, last)
 
             since = self.tshark.fields(LEAK, ["tcpstate.local.since"], ["-Y", f"frame.number=={last}"])[0][0]
-            self.desktop.click(wireshark.detail(f"[Since frame: {since}]"), times=2)
+            self.desktop.click(wireshark.detail(f"[Local: since frame: {since}]"), times=2)
             wireshark.detail(f"Frame {since}:")
             self.expect_subtree(wireshark, LEAK, since)
 
     def test_connections(self):
         """The same rows as tshark prints, also under a filter, and once the window was closed."""
         def printed(command):
-            lines = self.printed(BUSY, "-z", command).splitlines()[2:]
-            rows = [line.split() for line in lines]
-            return [row[:-1] + ["" if row[-1] == "-" else row[-1]] for row in rows]
+            """Of each row but its age and who closed, which the window spells out."""
+            lines = self.printed(BUSY, "-z", command).splitlines()[3:]
+            rows = [line.split() for line in lines[:lines.index("")]]
+            return [[rank, client_is, server_is, client, server, stream, since]
+                    for rank, client_is, server_is, _, *_, client, server, stream, since in rows]
 
         def shown():
-            # without the first column, by which Wireshark sorts; seconds with three digits
             rows = wireshark.window("Connections").one("tree").texts()
-            return [[re.sub(r"^(\d+\.\d{3})\d*$", r"\1", cell) for cell in row[1:]] for row in rows]
+            return [[f"{float(row[0]):.0f}", row[1], row[3], *row[6:]] for row in rows]
 
         with self.wireshark(BUSY) as wireshark:
             for filter_text in ("", "tcp.port==8080"):
@@ -149,7 +154,7 @@ class Gui(unittest.TestCase):
 
     def test_states(self):
         """Names, counts, averages, least and greatest of the tree, as tshark prints them."""
-        lines = self.printed(BUSY, "-z", "tcpstate,tree").splitlines()
+        lines = self.printed(BUSY, "-2", "-z", "tcpstate,tree").splitlines()
         start = next(number for number, line in enumerate(lines) if line.startswith("Topic / Item"))
         ends = [lines[start].index(title) for title in ("Count", "Average", "Min Val", "Max Val", "Rate (ms)")]
         expected = [[line[a:b].strip() for a, b in zip([0, *ends], ends)] for line in lines[start + 2:]
@@ -242,7 +247,7 @@ class Gui(unittest.TestCase):
 
             # as tshark has it from the file that Wireshark has written
             wireshark.expect(self.packet_list(LEAK), wireshark.rows, "the Info column")
-            self.assertIn("CLOSE_WAIT", wireshark.rows()[7][8])
+            self.assertIn("CLOSE_WAIT", wireshark.rows()[7][6])
             self.assertNotEqual(self.subtree(LEAK, 9), before)
             wireshark.select(9)
             self.expect_subtree(wireshark, LEAK, 9)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The pages of commands are right: each console block of a page is run, and must print what the page says.
 
-A block is one command line, "$ tshark -r CAPTURE …", perhaps with a pipe behind it, and its output.
-CAPTURE is relative to test-captures.
+A block is one command line, "$ tshark -r CAPTURE …", perhaps with a pipe behind it, and its output. The command is
+run in test-captures.
 """
 
 import re
@@ -51,10 +51,12 @@ class Recipes(unittest.TestCase):
     def printed(self, line):
         """What the command line prints."""
         words, pipe = without_pipe(line)
-        place = words.index("-r")
-        out = self.tshark.run(words[1:place] + words[place + 2:], CAPTURES / words[place + 1]).stdout
+        words = [word.replace("lua_script:", f"lua_script:{CAPTURES}/") for word in words[1:]]
+        place = words.index("-r") if "-r" in words else len(words)
+        out = self.tshark.run(words[:place] + words[place + 2:], *(CAPTURES / name for name in words[place + 1:place + 2])
+                              ).stdout
         if pipe:
-            out = subprocess.run(["sh", "-c", pipe], input=out, capture_output=True, text=True,
+            out = subprocess.run(["sh", "-c", pipe], input=out, capture_output=True, text=True, cwd=CAPTURES,
                                  check=True, timeout=60).stdout
         return out
 

@@ -62,12 +62,15 @@ static void options_cut_off_are_not_read(void)
     }
     const struct tcpfsm_segment short_header = syn_with(usual, 4, sizeof usual);
     CHECK(short_header.mss == 1460 && !short_header.has_tsval && short_header.wscale == TCPFSM_NO_WSCALE);
+    static const uint8_t data_like_options[8] = { 2, 4, 5, 0xb4, 1, 3, 3, 7 };
+    const struct tcpfsm_segment with_data = syn_with(data_like_options, 4, sizeof data_like_options);
+    CHECK(with_data.mss == 1460 && with_data.wscale == TCPFSM_NO_WSCALE);
 }
 
 static void bad_options_end_the_list(void)
 {
     static const uint8_t bad[][8] = {
-        { 0, 3, 3, 7, 0, 0, 0, 0 },    /* after the end */
+        { 0, 2, 3, 3, 7, 0, 0, 0 },    /* after the end */
         { 5, 0, 3, 3, 7, 0, 0, 0 },    /* no length can be 0, */
         { 5, 1, 3, 3, 7, 0, 0, 0 },    /* or 1, */
         { 3, 9, 7, 2, 4, 5, 0xb4, 0 }, /* or beyond the header */

@@ -680,6 +680,8 @@ int main(int argc, char **argv)
             failures += play_file(argv[i], &readings[n]);
     }
     if (every_event) {
+        told_anomaly[TCP_ANOMALY_LEFT_OPEN] = true; /* of the end of the capture: log_test.c has them */
+        told_anomaly[TCP_ANOMALY_LEFT_OPEN_ASSUMED] = true;
         failures += count_untold(event_names, told_event, NAMES(event_names), 1);
         failures += count_untold(closer_names, told_closer, NAMES(closer_names), 0);
         failures += count_untold(attempt_names, told_attempt, NAMES(attempt_names), 0);

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "anomaly.h"
 #include "log.h"
 
 #include <stdio.h>
@@ -97,8 +98,20 @@ static void test_lookup(void)
     expect(&s.h, 10, 3, 0, TCP_ESTABLISHED, TCP_FIN_WAIT_1, 10);
     expect(&s.h, 10, 9, 0, TCP_FIN_WAIT_1, TCP_FIN_WAIT_1, 10);
     expect(&s.h, 30, 3, 1, TCP_ESTABLISHED, TCP_ESTABLISHED, 0); /* older than the capture */
+    CHECK(log_find(&s.h, 30, 3, &v) && v.end[1].event == TCP_EV_NONE && !v.opened);
     CHECK(log_find(&s.h, 29, 0, &v) && v.end[0].confirmed == 1 && v.count == 0);
     CHECK(log_find(&s.h, 30, 3, &v) && v.end[0].confirmed == 0 && v.count == 1);
+}
+
+/* The first segment changes nothing: each end is in the state that it was in. */
+static void test_first_without_transition(void)
+{
+    struct script s;
+
+    begin(&s, TCP_CLOSE_WAIT, TCP_FIN_WAIT_1);
+    write_segment(&s, 1, 0, 1 * SECOND, 0);
+    expect(&s.h, 1, 0, 0, TCP_CLOSE_WAIT, TCP_CLOSE_WAIT, 0);
+    expect(&s.h, 1, 0, 1, TCP_FIN_WAIT_1, TCP_FIN_WAIT_1, 0);
 }
 
 /* LISTEN -> SYN_RCVD -> ESTABLISHED on one segment loses no step. */
@@ -232,6 +245,20 @@ static void test_correction_reaches(void)
     write_segment(&s, 4, 0, 4 * SECOND, 1);
     expect(&s.h, 4, 0, 0, TCP_FIN_WAIT_1, TCP_ESTABLISHED, 0);
 
+    static const uint8_t opens_and_closes[] = {
+        TCP_SYN_RCVD, TCP_ESTABLISHED, TCP_FIN_WAIT_1, TCP_FIN_WAIT_2, TCP_TIME_WAIT
+    };
+    for (unsigned back = 4; back <= 5; back++) {
+        begin(&s, TCP_LISTEN, TCP_SYN_SENT);
+        for (uint32_t n = 0; n < sizeof opens_and_closes; n++) {
+            step(&s, 0, opens_and_closes[n], TCP_EV_RCV_SYN);
+            write_segment(&s, n + 1, 0, n * SECOND, 0);
+        }
+        step(&s, 0, back == 4 ? TCP_SYN_RCVD : TCP_LISTEN, TCP_EV_SYN_ACK_REPEATED);
+        write_segment(&s, 6, 0, 6 * SECOND, 0);
+        expect(&s.h, 6, 0, 0, TCP_TIME_WAIT, back == 4 ? TCP_SYN_RCVD : TCP_LISTEN, back == 4 ? 1 : 6);
+    }
+
     begin(&s, TCP_CLOSED, TCP_CLOSED);
     step(&s, 0, TCP_SYN_SENT, TCP_EV_SND_SYN);
     write_segment(&s, 1, 0, 1 * SECOND, 1);
@@ -245,17 +272,114 @@ static void test_correction_reaches(void)
     expect(&s.h, 4, 0, 0, TCP_SYN_RCVD, TCP_SYN_SENT, 4);
 }
 
+/* ------------------------------------------------------------------ the end of the capture */
+
+static void check_final(const struct log *h, uint32_t index, int64_t end_s, struct final_view *final)
+{
+    const struct final_limits limits = { .end_ns = end_s * SECOND, .time_wait_ns = 60 * SECOND,
+                                         .stuck_ns = 60 * SECOND };
+
+    final_of(h, index, &limits, final);
+}
+
+static uint32_t left_open_on(const struct log *h, uint32_t frame, const struct final_view *final)
+{
+    struct log_view v;
+
+    CHECK(log_find(h, frame, 0, &v));
+    return anomalies_left_open(&v, final);
+}
+
+/* A leak: end 0 has closed, end 1 never does. Only past stuck_ns, and a warning only where its own segments prove it. */
+static void test_left_open(void)
+{
+    const uint32_t leak = UINT32_C(1) << TCP_ANOMALY_LEFT_OPEN, note = UINT32_C(1) << TCP_ANOMALY_LEFT_OPEN_ASSUMED;
+    struct final_view final;
+    struct script s;
+
+    for (unsigned proved = 0; proved < 2; proved++) {
+        begin(&s, TCP_ESTABLISHED, TCP_ESTABLISHED);
+        step(&s, 0, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+        step(&s, 1, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN);
+        write_segment(&s, 1, 0, 0, 1);
+        step(&s, 0, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN);
+        write_segment(&s, 2, 0, SECOND, proved << 1);
+        for (uint32_t index = 0; index < s.h.count; index++) {
+            check_final(&s.h, index, 60, &final);
+            CHECK(!final.left_open && final.end[1].age_ns == 60 * SECOND);
+            check_final(&s.h, index, 61, &final);
+            CHECK(final.left_open && final.end[1].left_open && !final.end[0].left_open);
+            check_final(&s.h, index, 62, &final);
+            CHECK(final.end[0].left_open && final.end[0].age_ns == 61 * SECOND && final.end[0].since_frame == 2);
+        }
+        CHECK(final_is_proved_leak(&final.end[1]) == proved && !final_is_proved_leak(&final.end[0]));
+        CHECK(left_open_on(&s.h, 1, &final) == (proved ? leak : note)); /* not of FIN_WAIT_1, which was left */
+        CHECK(left_open_on(&s.h, 2, &final) == note);
+        CHECK(left_open_on(&s.h, 3, &final) == 0);
+    }
+}
+
+/* TIME_WAIT runs out by its timer, which proves nothing. What the sockets began later has its own end. */
+static void test_final_of_two_incarnations(void)
+{
+    struct final_view final;
+    struct script s;
+
+    begin(&s, TCP_FIN_WAIT_2, TCP_CLOSE_WAIT);
+    step(&s, 0, TCP_TIME_WAIT, TCP_EV_RCV_FIN);
+    step(&s, 1, TCP_LAST_ACK, TCP_EV_SND_FIN);
+    write_segment(&s, 1, 0, 0, 3);
+    check_final(&s.h, 0, 59, &final);
+    CHECK(final.end[0].state == TCP_TIME_WAIT && final.end[0].confirmed && !final.superseded);
+    check_final(&s.h, 0, 60, &final);
+    CHECK(final.end[0].state == TCP_CLOSED && !final.end[0].confirmed && final.end[0].age_ns == 0);
+    CHECK(final.end[0].since_frame == 0 && final.end[1].state == TCP_LAST_ACK && !final.left_open);
+
+    s.out.opened = true;
+    step(&s, 0, TCP_SYN_SENT, TCP_EV_SND_SYN);
+    step(&s, 1, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+    write_segment(&s, 5, 0, 100 * SECOND, 1);
+    check_final(&s.h, 1, 1000, &final);
+    CHECK(final.superseded && !final.left_open); /* LAST_ACK for 100 s, but then the sockets went on */
+    CHECK(final.end[1].state == TCP_LAST_ACK && final.end[1].age_ns == 100 * SECOND);
+    CHECK(final.end[0].state == TCP_CLOSED && final.end[0].age_ns == 40 * SECOND);
+    check_final(&s.h, 3, 1000, &final);
+    CHECK(!final.superseded && final.end[1].left_open && final.end[0].state == TCP_SYN_SENT);
+    CHECK(!final.end[0].left_open); /* its timer ends SYN_SENT */
+    CHECK(log_opening_of(&s.h, 3) == 2 && log_opening_of(&s.h, 1) == 0);
+}
+
+/* A state older than the capture counts from the first segment. */
+static void test_final_of_an_older_state(void)
+{
+    struct final_view final;
+    struct script s;
+
+    begin(&s, TCP_ESTABLISHED, TCP_CLOSE_WAIT);
+    write_segment(&s, 1, 0, 7 * SECOND, 2);
+    check_final(&s.h, 0, 68, &final);
+    CHECK(final.end[1].at_least && final.end[1].age_ns == 61 * SECOND && final.end[1].left_open);
+    CHECK(left_open_on(&s.h, 1, &final) == 0); /* no segment of the capture entered it */
+    check_final(&s.h, 0, 0, &final);
+    CHECK(final.end[1].age_ns == 0); /* time stamps that run backwards */
+}
+
 int main(void)
 {
     CHECK(sizeof(struct log_entry) == 24);
     CHECK(log_elapsed_ns(INT64_MIN, INT64_MAX) == INT64_MAX);
+    CHECK(log_elapsed_ns(-2, 5) == 7);
     CHECK(log_elapsed_ns(5, 3) == 0 && log_elapsed_ns(3, 5) == 2 && log_elapsed_ns(5, 5) == 0);
     CHECK(log_elapsed_ns(-1, INT64_MAX - 1) == INT64_MAX && log_elapsed_ns(-2, INT64_MAX - 1) == INT64_MAX);
     test_lookup();
+    test_first_without_transition();
     test_steps();
     test_correction();
     test_incarnations();
     test_openings();
     test_correction_reaches();
+    test_left_open();
+    test_final_of_two_incarnations();
+    test_final_of_an_older_state();
     return failures != 0;
 }
