@@ -127,8 +127,8 @@ static struct verdict cause_after_own(const struct arrival *a)
         || (before.cause == RESET_DATA_AFTER_CLOSE && before.confirmed);
     if (has(a->seg, TCP_ACK) && was_answer) /* captured after its answers to what was on the way */
         return assumed(RESET_ABORTED);
-    if (!is_answer(a) || (before.cause != RESET_ABORTED && before.cause != RESET_TIMEOUT))
-        return before;
+    if (has(a->seg, TCP_ACK) || (before.cause != RESET_ABORTED && before.cause != RESET_TIMEOUT))
+        return before; /* a copy, or the same again */
     return (struct verdict){ RESET_CONNECTION_UNKNOWN, s->confirmed && answers_latest(a) && comes_as_others(a) };
 }
 
