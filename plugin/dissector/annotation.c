@@ -416,6 +416,11 @@ static void add_final(const struct place *at)
 
     if (final->left_open)
         add_left_open(at);
+    if (final->attempt) {
+        set_line(at, add_number(at, &hf.attempt, final->attempt), "Attempt failed: ", attempt_name(final->attempt), ". ",
+                 attempt_sentence(final->attempt), NULL);
+        add_text(&named, &hf.attempt_str, attempt_name(final->attempt));
+    }
     if (!named_fields_are_registered)
         return;
     for (unsigned role = 0; role < 2; role++) {
@@ -424,6 +429,19 @@ static void add_final(const struct place *at)
         add_number(&named, &f->state, state);
         add_text(&named, &f->str, tcp_state_name(state));
     }
+}
+
+/* "Reset because: data after close, confirmed. It had closed for good, and data came that nobody will read." */
+static void add_reset_cause(const struct place *at)
+{
+    const struct log_view *shown = &at->a->view->shown;
+    const struct place named = named_at(at);
+    const char *name = reset_cause_name(shown->reset_cause);
+
+    set_line(at, add_number(at, &hf.reset_cause, shown->reset_cause), "Reset because: ", name,
+             shown->reset_confirmed ? ", confirmed. " : ", assumed. ", reset_cause_sentence(shown->reset_cause), NULL);
+    add_text(&named, &hf.reset_cause_str, name);
+    add_number(at, &hf.reset_cause_confirmed, shown->reset_confirmed);
 }
 
 static void add_fields(proto_tree *tree, const struct annotated *a)
@@ -447,6 +465,8 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
     }
     if (shown->midstream)
         set_line(&at, add_number(&at, &hf.midstream, true), "Handshake not captured", NULL);
+    if (a->segment->seg.flags & TCP_RST)
+        add_reset_cause(&at);
     if (a->final)
         add_final(&at);
 }
@@ -454,9 +474,9 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
 /* Whether fields refer to the end of the capture. */
 static bool is_final_referenced(const struct annotated *a)
 {
-    return a->words || is_referenced(&hf.left_open)
+    return a->words || is_referenced(&hf.left_open) || is_referenced(&hf.attempt)
         || (named_fields_are_registered
-            && (is_referenced(&hf.client_final.state) | is_referenced(&hf.client_final.str)
+            && (is_referenced(&hf.attempt_str) | is_referenced(&hf.client_final.state) | is_referenced(&hf.client_final.str)
                 | is_referenced(&hf.server_final.state) | is_referenced(&hf.server_final.str)));
 }
 
@@ -509,7 +529,7 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
     }
     proto_item *item = tree ? add_to_tree(tree, &a, anomalies != 0) : NULL;
     if (anomalies)
-        expert_items_add(pinfo, item, anomalies, a.final);
+        expert_items_add(pinfo, item, anomalies, &view->shown, view->src, a.final);
 }
 
 /* ------------------------------------------------------------------ registration */
