@@ -58,7 +58,9 @@ def expected(connection, end):
         "first_frame": connection.segments[0].frame, "last_frame": last.frame,
         "first_time": connection.segments[0].time, "last_time": last.time,
         "closed_by": None if connection.closed_by == "-" else connection.closed_by,
-        "left_open": any(final.left_open for final in finals),
+        "reset_cause": connection.reset and connection.reset.reset_cause,
+        "reset_cause_confirmed": bool(connection.reset and connection.reset.reset_confirmed),
+        "attempt": last.attempt, "left_open": any(final.left_open for final in finals),
         "transitions": [{"frame": segment.frame, "time": segment.time, "end": ROLES[role], "from": step.left,
                          "to": step.entered, "event": step.event,
                          "confirmed": segment.ends[connection.endpoint(role)].confirmed}
