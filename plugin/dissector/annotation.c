@@ -279,26 +279,31 @@ static void add_details(const struct place *at, const struct end_fields *f, unsi
     add_text(&named, &f->mark, tcp_state_text(end->state, end->confirmed));
 }
 
-/* How many fields of an end are registered, from its first on. */
-static inline unsigned registered_of(enum field_end end)
+/* Of so many fields of an end, one after another: with a constant number, without a branch for each. */
+static inline unsigned is_any_referenced(const hf_register_info *from, unsigned count)
 {
-    enum {
-        ALL = sizeof(struct end_fields) / sizeof(hf_register_info),
-        SHOWN = offsetof(struct end_fields, event_str) / sizeof(hf_register_info),
-        STATES = offsetof(struct end_fields, previous) / sizeof(hf_register_info),
-    };
-
-    return named_fields_are_registered ? ALL : end <= REMOTE_END ? SHOWN : end <= SERVER_END ? STATES : 0;
-}
-
-static inline bool is_end_referenced(enum field_end end)
-{
-    const hf_register_info *field = &hf.end[end].state;
     unsigned referenced = 0;
 
-    for (unsigned n = 0; n < registered_of(end); n++)
-        referenced |= is_referenced(&field[n]);
+    for (unsigned n = 0; n < count; n++)
+        referenced |= is_referenced(&from[n]);
     return referenced;
+}
+
+static inline bool is_state_referenced(const struct end_fields *f)
+{
+    return is_any_referenced(&f->state, offsetof(struct end_fields, previous) / sizeof f->state);
+}
+
+static inline bool is_detail_referenced(const struct end_fields *f)
+{
+    enum {
+        STATES = offsetof(struct end_fields, previous) / sizeof f->state,
+        SHOWN = offsetof(struct end_fields, event_str) / sizeof f->state,
+        ALL = sizeof *f / sizeof f->state,
+    };
+
+    return is_any_referenced(&f->previous, SHOWN - STATES)
+        || (named_fields_are_registered && is_any_referenced(&f->event_str, ALL - SHOWN));
 }
 
 /* "Local end: 10.9.0.1:40000, the client, FIN_WAIT_1 → FIN_WAIT_2, assumed", and its fields below. */
@@ -309,18 +314,19 @@ static void add_shown_end(proto_tree *tree, const struct annotated *a, enum fiel
     const struct log_view *shown = &a->view->shown;
     struct place at = { .a = a, .tree = tree, .always = true };
 
-    if (!a->words && !is_end_referenced(end))
-        return;
-    proto_item *item = add_number(&at, &f->state, shown->end[index].state);
-    if (a->words) {
-        set_line(&at, item, name, " end: ", a->words->endpoint[index],
-                 index == shown->client ? ", the client, " : ", the server, ", a->words->change[index],
-                 shown->end[index].confirmed ? ", confirmed" : ", assumed", NULL);
-        at.tree = proto_item_add_subtree(item, ett_end[end]);
+    if (a->words || is_state_referenced(f)) {
+        proto_item *item = add_number(&at, &f->state, shown->end[index].state);
+        if (a->words) {
+            set_line(&at, item, name, " end: ", a->words->endpoint[index],
+                     index == shown->client ? ", the client, " : ", the server, ", a->words->change[index],
+                     shown->end[index].confirmed ? ", confirmed" : ", assumed", NULL);
+            at.tree = proto_item_add_subtree(item, ett_end[end]);
+        }
+        const struct place hidden = hidden_at(&at);
+        add_text(&hidden, &f->str, tcp_state_name(shown->end[index].state));
     }
-    const struct place hidden = hidden_at(&at);
-    add_text(&hidden, &f->str, tcp_state_name(shown->end[index].state));
-    add_details(&at, f, index);
+    if (a->words || is_detail_referenced(f))
+        add_details(&at, f, index);
 }
 
 /* The same of an end by role or by direction, of which nothing is shown. */
@@ -332,11 +338,11 @@ static void add_hidden_end(proto_tree *tree, const struct annotated *a, enum fie
     const struct place states = { .a = a, .tree = tree, .always = by_role, .hidden = true };
     const struct place named = named_at(&states);
 
-    if (!(by_role && a->words) && !a->named && !is_end_referenced(end))
-        return;
-    add_number(&states, &f->state, state);
-    add_text(&states, &f->str, tcp_state_name(state));
-    if (named_fields_are_registered)
+    if ((by_role && a->words) || a->named || is_state_referenced(f)) {
+        add_number(&states, &f->state, state);
+        add_text(&states, &f->str, tcp_state_name(state));
+    }
+    if (named_fields_are_registered && (a->named || is_detail_referenced(f)))
         add_details(&named, f, index);
 }
 
@@ -454,8 +460,10 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
     add_shown_end(tree, a, REMOTE_END, "Remote", !local);
     add_hidden_end(tree, a, CLIENT_END, shown->client);
     add_hidden_end(tree, a, SERVER_END, !shown->client);
-    add_hidden_end(tree, a, SRC_END, src);
-    add_hidden_end(tree, a, DST_END, !src);
+    if (named_fields_are_registered) {
+        add_hidden_end(tree, a, SRC_END, src);
+        add_hidden_end(tree, a, DST_END, !src);
+    }
     add_number(&at, &hf.local_by, shown->local_by);
     if (is_wanted(&at, &hf.transition) && has_transition(shown))
         add_number(&at, &hf.transition, true);
