@@ -92,33 +92,45 @@ static void put_number(json_dumper *json, const char *name, uint64_t number)
     put_literal(json, name, text);
 }
 
-static void put_flag(json_dumper *json, const char *name, bool flag)
+static const char *flag(bool is_set)
 {
-    put_literal(json, name, flag ? "true" : "false");
+    return is_set ? "true" : "false";
 }
 
-/* Frames are counted from 1; 0 is none. */
-static void put_frame(json_dumper *json, const char *name, uint32_t frame)
+static void put_flag(json_dumper *json, const char *name, bool is_set)
 {
-    if (frame)
-        put_number(json, name, frame);
-    else
-        put_literal(json, name, "null");
+    put_literal(json, name, flag(is_set));
 }
 
-/* Seconds, with nine digits behind the point. */
-static void put_seconds(json_dumper *json, const char *name, int64_t time_ns)
+/* Frames are counted from 1; 0 is none. Returns text, or "null". */
+static const char *frame_number(char text[NUMBER_SIZE], uint32_t frame)
+{
+    if (!frame)
+        return "null";
+    number_write(text, frame);
+    return text;
+}
+
+/* Seconds, with nine digits behind the point; returns text. */
+static const char *seconds(char text[2 * NUMBER_SIZE], int64_t time_ns)
 {
     const int64_t second_ns = 1000000000;
     const uint64_t magnitude = time_ns < 0 ? 0 - (uint64_t)time_ns : (uint64_t)time_ns;
-    char text[2 * NUMBER_SIZE], *to = text;
+    char *to = text;
 
     if (time_ns < 0)
         *to++ = '-';
     to = number_write(to, magnitude / (uint64_t)second_ns);
     number_write(to, (uint64_t)second_ns + magnitude % (uint64_t)second_ns);
     *to = '.'; /* in place of the 1 that held the zeros */
-    put_literal(json, name, text);
+    return text;
+}
+
+static void put_seconds(json_dumper *json, const char *name, int64_t time_ns)
+{
+    char text[2 * NUMBER_SIZE];
+
+    put_literal(json, name, seconds(text, time_ns));
 }
 
 /* ------------------------------------------------------------------ one connection */
@@ -126,22 +138,19 @@ static void put_seconds(json_dumper *json, const char *name, int64_t time_ns)
 static void put_end(json_dumper *json, const char *name, const struct json_connection *c, const struct log_end *end,
                     const struct final_end *final, unsigned index)
 {
-    char host[WS_INET6_ADDRSTRLEN];
+    char host[WS_INET6_ADDRSTRLEN], since[NUMBER_SIZE], age[2 * NUMBER_SIZE];
 
     json_dumper_set_member_name(json, name);
     json_dumper_begin_object(json);
     address_to_str_buf(&c->base.address[index], host, sizeof host);
     put_text(json, "address", host);
-    put_number(json, "port", c->base.port[index]);
-    put_text(json, "state", tcp_state_name(end->state));
-    put_flag(json, "confirmed", end->confirmed);
-    put_frame(json, "since_frame", end->since_frame);
-    put_text(json, "final", tcp_state_name(final->state));
-    put_flag(json, "final_confirmed", final->confirmed);
-    put_seconds(json, "final_age", final->age_ns);
-    put_flag(json, "left_open", final->left_open);
-    put_number(json, "segments", c->segments[index]);
-    put_number(json, "bytes", c->octets[index]);
+    json_dumper_set_member_name(json, "port"); /* and, as those of a transition, all members that follow, at once */
+    json_dumper_value_anyf(json, "%u,\"state\":\"%s\",\"confirmed\":%s,\"since_frame\":%s,\"final\":\"%s\","
+                           "\"final_confirmed\":%s,\"final_age\":%s,\"left_open\":%s,\"segments\":%" PRIu64
+                           ",\"bytes\":%" PRIu64, c->base.port[index], tcp_state_name(end->state),
+                           flag(end->confirmed), frame_number(since, end->since_frame), tcp_state_name(final->state),
+                           flag(final->confirmed), seconds(age, final->age_ns), flag(final->left_open),
+                           c->segments[index], c->octets[index]);
     json_dumper_end_object(json);
 }
 
@@ -150,23 +159,24 @@ static const char *role_of(const struct final_view *final, unsigned end)
     return end == final->client ? "client" : "server";
 }
 
+/*
+ * Most of what is printed, so the members are written at once: json_dumper takes as many instructions for each name as
+ * the format does for all. All that is between quotes is ours: names without anything to be escaped.
+ */
 static void put_transition(json_dumper *json, const struct log *log, uint32_t index, const struct final_view *final)
 {
     const struct log_view view = { .log = log, .first = index, .count = 1 };
     const struct log_entry *e = &log->entry[index];
+    char time[2 * NUMBER_SIZE];
     struct log_step step;
 
     if (!log_step(&view, 0, &step))
         return;
-    json_dumper_begin_object(json);
-    put_number(json, "frame", e->frame);
-    put_seconds(json, "time", e->time_ns);
-    put_text(json, "end", role_of(final, step.end));
-    put_text(json, "from", tcp_state_name(step.left));
-    put_text(json, "to", tcp_state_name(step.entered));
-    put_text(json, "event", tcp_event_name(step.event));
-    put_flag(json, "confirmed", step.end ? e->facts.confirmed1 : e->facts.confirmed0);
-    json_dumper_end_object(json);
+    json_dumper_value_anyf(json, "{\"frame\":%u,\"time\":%s,\"end\":\"%s\",\"from\":\"%s\",\"to\":\"%s\","
+                           "\"event\":\"%s\",\"confirmed\":%s}", e->frame, seconds(time, e->time_ns),
+                           role_of(final, step.end), tcp_state_name(step.left), tcp_state_name(step.entered),
+                           tcp_event_name(step.event),
+                           flag(step.end ? e->facts.confirmed1 : e->facts.confirmed0));
 }
 
 static void put_transitions(json_dumper *json, const struct json_connection *c, uint32_t end,
