@@ -48,8 +48,7 @@ static uint32_t why_reset(const struct scene *s)
     const uint8_t from = s->snd->previous;
 
     if (from == TCP_CLOSED) { /* it had closed, or had reset */
-        const bool closed = s->snd->event == TCP_EV_RCV_ACK_OF_FIN || s->snd->event == TCP_EV_TIMEOUT_2MSL;
-        return closed ? BIT(DATA_AFTER_CLOSE) : 0;
+        return s->snd->event == TCP_EV_TIMEOUT_2MSL ? BIT(DATA_AFTER_CLOSE) : 0; /* else peer in TIME_WAIT */
     }
     if (!is_synchronized_state(from)) /* figures 9 and 10 */
         return BIT(HALF_OPEN);

@@ -25,7 +25,7 @@ static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const
     m->midstream = true;
     s->wscale = r->wscale = TCPFSM_NO_WSCALE;
     m->client = client_hint & 1;
-    if (!(seg->flags & TCP_SYN)) {
+    if ((seg->flags & (TCP_SYN | TCP_RST)) != TCP_SYN) { /* a RST is one, whatever else it claims to be */
         s->state = r->state = TCP_ESTABLISHED;
     } else if (!(seg->flags & TCP_ACK)) {
         m->client = sender;

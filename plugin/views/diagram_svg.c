@@ -331,20 +331,20 @@ static void add_legend(GString *svg, const struct diagram *d)
 static void add_list_line(GString *svg, const struct diagram *d, uint32_t index, int y)
 {
     const struct diagram_step *step = &d->step[index];
-    const char *event = val_to_str_const(step->event, tcp_event_names, "");
     char time[NUMBER_SIZE];
 
     g_string_append_printf(svg, "<g class=\"step\" data-end=\"%s\" data-kind=\"%s\" data-left=\"%s\" "
                                 "data-entered=\"%s\" data-event=\"%s\" data-frame=\"%u\">",
                            role_of(d, step->end), kind_of(step), tcp_state_name(step->left),
-                           tcp_state_name(step->entered), event, step->frame);
+                           tcp_state_name(step->entered), tcp_event_name(step->event), step->frame);
     add_badge(svg, d, index, 40, y - 4);
     g_string_append_printf(svg, "<text x=\"84\" y=\"%d\">%s</text>"
                                 "<text x=\"150\" y=\"%d\">frame %u, %s s</text>"
                                 "<text class=\"%s note\" x=\"400\" y=\"%d\">%s \xe2\x86\x92 %s</text>"
                                 "<text x=\"660\" y=\"%d\">%s</text>",
                            y, role_of(d, step->end), y, step->frame, number_seconds(time, step->elapsed_ns),
-                           kind_of(step), y, tcp_state_name(step->left), tcp_state_name(step->entered), y, event);
+                           kind_of(step), y, tcp_state_name(step->left), tcp_state_name(step->entered), y,
+                           tcp_event_text(step->event));
     if (step->undone_by)
         g_string_append_printf(svg, "<text class=\"faint\" x=\"980\" y=\"%d\">assumed in error, as %u shows</text>", y,
                                step->undone_by);

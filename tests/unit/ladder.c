@@ -272,6 +272,32 @@ static bool move(struct player *p, unsigned sender, const struct tcpfsm_segment 
     return tcpfsm_segment(&p->m, sender, sender, seg, TIME_WAIT_US, out);
 }
 
+static bool shows_the_same(const struct log_view *a, const struct log_view *b)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (a->end[i].state != b->end[i].state || a->end[i].confirmed != b->end[i].confirmed)
+            return false;
+    }
+    return a->client == b->client && a->midstream == b->midstream && a->closed_by == b->closed_by;
+}
+
+/* The log shows what the machine knows, and has no entry that shows nothing new. */
+static void check_log(struct player *p, const struct tcpfsm_outcome *out, bool news)
+{
+    const struct log_view *shown = &p->shown[p->segments];
+    struct log_view known = { .client = p->m.client, .midstream = p->m.midstream, .closed_by = p->m.closed_by };
+
+    for (unsigned i = 0; i < 2; i++) {
+        known.end[i].state = p->m.end[i].state;
+        known.end[i].confirmed = p->m.end[i].confirmed;
+    }
+    if (!shows_the_same(shown, &known))
+        complain(p, "is shown otherwise than the machine knows it", "row");
+    const bool changes = out->opened || out->tries_on || out->end[0].count || out->end[1].count;
+    if (news && p->segments > 0 && !changes && shows_the_same(shown, shown - 1))
+        complain(p, "is written down, though it shows nothing new", "row");
+}
+
 /* Writes into the log what the segment did, if that is news. Leaves what is shown on it, and its anomalies. */
 static void note(struct player *p, unsigned sender, const struct tcpfsm_segment *seg, const struct tcpfsm_outcome *out,
                  bool news)
@@ -291,6 +317,7 @@ static void note(struct player *p, unsigned sender, const struct tcpfsm_segment 
         complain(p, "is not found", "row");
         return;
     }
+    check_log(p, out, news);
     p->anomalies = anomalies_of(shown, sender, seg, STUCK_NS);
     if (p->anomalies && !anomalies_are_possible(shown, sender, seg))
         complain(p, "has anomalies, which are said to be impossible", "row");
