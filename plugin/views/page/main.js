@@ -10,6 +10,7 @@ function fromAddress() {
 function onAddress() {
   const chosen = fromAddress();
   if (chosen) {
+    endQuiz();
     showConnection(chosen.connection, chosen.step);
     byId('player-section').scrollIntoView({ block: 'start' });
     byId('player').focus({ preventScroll: true });

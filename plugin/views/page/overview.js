@@ -3,17 +3,18 @@
 const PAGE_ROWS = 200; // a browser lays out that many at once; a button shows more
 const SERVER_ROWS = 50;
 
+// "number": right-aligned.
 const COLUMNS = [
   { title: 'No.', value: (c) => c.connection },
   { title: 'Verdict', value: (c) => c.listed.rank, text: (c) => VERDICTS[c.listed.rank] },
   { title: 'Client is', value: (c) => finalText(c.client) },
   { title: 'Server is', value: (c) => finalText(c.server) },
-  { title: 'For', value: waitOf, text: (c) => ageText(waitOf(c)) },
+  { title: 'For', number: true, value: waitOf, text: (c) => ageText(waitOf(c)) },
   { title: 'Closed by, why', value: causeText },
   { title: 'Client', value: (c) => socketOf(c, 'client') },
   { title: 'Server', value: (c) => socketOf(c, 'server') },
-  { title: 'Segments', value: (c) => c.client.segments + c.server.segments },
-  { title: 'Bytes', value: (c) => c.client.bytes + c.server.bytes },
+  { title: 'Segments', number: true, value: (c) => c.client.segments + c.server.segments },
+  { title: 'Bytes', number: true, value: (c) => c.client.bytes + c.server.bytes },
 ];
 
 const list = { sort: null, descending: false, shown: PAGE_ROWS, server: 'all' };
@@ -75,7 +76,7 @@ function drawHeads() {
       sortBy(column);
       byId('list').tHead.rows[0].cells[at].firstChild.focus(); // the head was drawn anew
     });
-    return el('th', { scope: 'col', 'aria-sort': sort }, button);
+    return el('th', { scope: 'col', 'aria-sort': sort, class: column.number ? 'number' : null }, button);
   });
   byId('list').tHead.rows[0].replaceChildren(...heads);
 }
@@ -90,9 +91,8 @@ function connectionLink(connection) {
 
 function listRow(connection) {
   const cells = COLUMNS.map((column, n) => {
-    const isNumber = typeof column.value(connection) === 'number' && n > 1;
     const content = n === 0 ? connectionLink(connection) : columnText(column, connection);
-    return el('td', { class: isNumber ? 'number' : null }, content);
+    return el('td', { class: column.number ? 'number' : null }, content);
   });
   return el('tr', { class: `rank${connection.listed.rank}`, 'data-connection': connection.connection }, ...cells);
 }
@@ -145,7 +145,7 @@ function drawServers() {
     el('caption', {}, servers.length > rows.length
       ? `The first ${rows.length} of ${plural(servers.length, 'server endpoint')}; most left open first.`
       : 'Most left open first.'),
-    el('thead', {}, el('tr', {}, ...heads.map((head) => el('th', { scope: 'col' }, head)))),
+    el('thead', {}, el('tr', {}, ...heads.map((head, n) => el('th', { scope: 'col', class: n === 1 || n === 2 ? 'number' : null }, head)))),
     el('tbody', {}, ...rows));
 }
 

@@ -6,7 +6,14 @@ const WIRE = { width: 440, height: 386, rows: 6, rowHeight: 64, left: 12, right:
 // ---------------------------------------------------------------- words
 
 const otherRole = (role) => (role === 'client' ? 'server' : 'client');
-const toProof = (text) => (isAssumed(text) ? 'assumed' : 'proved');
+
+// How an end's state is known at the present step. Before the first segment nothing has been proved yet.
+function proofOf(role) {
+  if (isAssumed(player.steps[player.at][role])) {
+    return 'assumed';
+  }
+  return player.at ? 'proved' : 'at the start';
+}
 
 function framesText(row) {
   return row.run ? `frames ${row.frame} to ${row.last_frame}, ${secondsText(row.time)} to ${secondsText(row.last_time)}`
@@ -28,7 +35,7 @@ function controlOf(row) {
 
 function statusText() {
   const step = player.steps[player.at];
-  const ends = ROLES.map((role) => `${role[0].toUpperCase()}${role.slice(1)} ${stateName(step[role])}, ${toProof(step[role])}.`);
+  const ends = ROLES.map((role) => `${role[0].toUpperCase()}${role.slice(1)} ${stateName(step[role])}, ${proofOf(role)}.`);
   const corrected = step.transitions.some((index) => eventOf.get(player.connection.transitions[index].event).corrects);
   const what = !step.row ? 'before the first segment.' : step.row.run ? `${framesText(step.row)}: ${runText(step.row)}.`
     : `${framesText(step.row)}: ${step.row.from} sends ${controlOf(step.row)}.`;
@@ -68,13 +75,13 @@ function correctionText(index) {
 
 function whyText(role, index) {
   if (index < 0) {
-    return [el('p', {}, player.connection.midstream ? 'The capture began later: the state is older.' : 'As before the connection.')];
+    return [el('p', {}, player.connection.midstream ? 'The state is older than the capture.' : 'As it was before the connection.')];
   }
   const transition = player.connection.transitions[index];
   const event = eventOf.get(transition.event);
   const at = stepOfTransition(player.steps, index);
   return [
-    el('p', {}, 'Since ', stepLink(at, `step ${at}`), `, frame ${transition.frame}, ${ageText(Math.max(0, player.steps[player.at].time - player.steps[at].time))} ago.`),
+    el('p', {}, 'Since ', stepLink(at, `step ${at}`), `, frame ${transition.frame}, ${at === player.at ? 'just now' : `${ageText(Math.max(0, player.steps[player.at].time - player.steps[at].time))} ago`}.`),
     el('p', {}, el('strong', {}, event.text), ` ${event.sentence} `, rfcLink(event.section)),
     at === player.at ? correctionText(index) : null,
   ];
@@ -102,13 +109,13 @@ function wayOf(role) {
 function drawEnd(role) {
   const text = player.steps[player.at][role];
   const index = latestTransition(player.connection, player.steps, player.at, role);
-  const proof = isAssumed(text) ? '? assumed' : '✓ proved';
+  const proof = proofOf(role);
   byId(`${role}-end`).replaceChildren(
     el('h3', {}, `${role === 'client' ? '● Client' : '■ Server'} `, el('span', { class: 'socket' }, socketOf(player.connection, role))),
-    el('p', { class: 'state' }, el('strong', {}, stateName(text)), ' ', el('span', { class: `proof ${toProof(text)}` }, proof)),
+    el('p', { class: 'state' }, el('strong', {}, stateName(text)), ' ', el('span', { class: `proof ${proof}` }, { assumed: '? ', proved: '✓ ' }[proof] || '', proof)),
+    drawFigure(role, text, index >= 0, wayOf(role)),
     el('p', { class: 'meaning' }, stateOf.get(stateName(text)).sentence),
-    el('div', { class: 'why' }, ...whyText(role, index).filter(Boolean)),
-    drawFigure(role, text, index >= 0, wayOf(role)));
+    el('div', { class: 'why' }, ...whyText(role, index).filter(Boolean)));
 }
 
 // ---------------------------------------------------------------- the wire between them
@@ -263,7 +270,7 @@ function play() {
   if (player.at >= player.steps.length - 1) {
     goTo(0);
   }
-  byId('play').textContent = '⏸ Pause';
+  byId('play').textContent = '❚❚ Pause';
   schedule();
 }
 

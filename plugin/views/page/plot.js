@@ -105,6 +105,6 @@ function drawPlot(timeline) {
     + `sampled every ${data.interval} s, as netstat would show it. Choose a server above the list of connections.`;
   byId('samples').replaceChildren(
     el('caption', {}, 'Ends in each state, from that time on; a row where the numbers change.'),
-    el('thead', {}, el('tr', {}, ...['Time', 'Ends', ...states].map((head) => el('th', { scope: 'col' }, head)))),
+    el('thead', {}, el('tr', {}, ...['Time', 'Ends', ...states].map((head, n) => el('th', { scope: 'col', class: n > 1 ? 'number' : null }, head)))),
     el('tbody', {}, ...sampleRows(timeline, states)));
 }

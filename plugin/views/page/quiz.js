@@ -15,7 +15,7 @@ function stateQuestion(steps, at, role) {
   const because = assumed
     ? `${state} is assumed: it follows if the segment arrived, but nothing that the ${role} has sent proves it.`
     : `${stateOf.get(state).sentence} What the ${role} sent proves it.`;
-  return { kind: 'state', at, role, hides: 'states', ask: `Which state is the ${role} in now, after the last segment shown?`,
+  return { kind: 'state', at, role, ask: `Which state is the ${role} in now, after the last segment shown?`,
     options: shuffled(options), answer: assumed ? CANNOT_TELL : state, because };
 }
 
@@ -32,7 +32,7 @@ function closerQuestion(connection, steps) {
   const because = { client: 'The client’s FIN was first.', server: 'The server’s FIN was first.',
     simultaneous: 'Each FIN left before the other’s had come: neither acknowledges the other.' }[closed]
     || (closed ? `It was ${closed}: no FIN came first.` : 'No FIN and no reset ended it.');
-  return { kind: 'closer', at: steps.length - 1, role: null, hides: 'states', ask: 'Who closed first?', options: CLOSERS,
+  return { kind: 'closer', at: steps.length - 1, role: null, ask: 'Who closed first?', options: CLOSERS,
     answer: closerAnswer(connection), because };
 }
 
@@ -45,7 +45,7 @@ function leakQuestion(connection, steps) {
   const because = !role ? 'No end was left in CLOSE_WAIT.'
     : proved ? `The ${role} was left in CLOSE_WAIT, and its own segments prove it: its peer has closed, its program has not.`
       : `The ${role} seems to be left in CLOSE_WAIT, but that is assumed: it may not have received the FIN.`;
-  return { kind: 'leak', at: steps.length - 1, role, hides: 'states', ask: 'Which end leaks the connection?', options: LEAKS,
+  return { kind: 'leak', at: steps.length - 1, role, ask: 'Which end leaks the connection?', options: LEAKS,
     answer: !role ? LEAKS[2] : proved ? LEAKS[role === 'client' ? 0 : 1] : CANNOT_TELL, because };
 }
 
@@ -72,7 +72,7 @@ function lossQuestions(connection, steps) {
 function orderQuestion(steps, at) {
   const next = steps[at + 1].row.segment;
   const others = [...new Set(steps.slice(1).map((step) => step.row.segment))].filter((segment) => segment && segment !== next);
-  return { kind: 'order', at, role: null, hides: 'nothing', ask: 'Which segment does the capture have next?',
+  return { kind: 'order', at, role: null, ask: 'Which segment does the capture have next?',
     options: shuffled([next, ...shuffled(others).slice(0, 3)]), answer: next,
     because: `It is ${framesText(steps[at + 1].row)}, from the ${steps[at + 1].row.from}.` };
 }
@@ -139,11 +139,17 @@ function drawQuestion() {
     event.preventDefault();
     judge(question, new FormData(form).get('answer'), verdict, form);
   });
-  byId('quiz').replaceChildren(quizLadder(question), form, verdict);
+  const end = el('button', { type: 'button' }, 'End the quiz');
+  end.addEventListener('click', () => askQuestions(player.connection));
+  byId('quiz').replaceChildren(quizLadder(question), form, verdict, end);
   return form;
 }
 
-// The quiz waits behind a button: what it hides stands in the player above.
+function endQuiz() {
+  document.body.classList.remove('quizzing');
+}
+
+// The quiz waits behind a button. While it asks, the rest of the page is hidden, for that tells the answers.
 function askQuestions(connection) {
   Object.assign(quiz, { questions: questionsOf(connection), at: 0, right: 0, answered: 0 });
   const start = el('button', { type: 'button' }, 'Ask me about this connection');
@@ -151,6 +157,6 @@ function askQuestions(connection) {
     document.body.classList.add('quizzing');
     drawQuestion().querySelector('input').focus();
   });
-  document.body.classList.remove('quizzing');
+  endQuiz();
   byId('quiz').replaceChildren(el('p', {}, `${plural(quiz.questions.length, 'question')}. Nothing is kept. `), start);
 }
