@@ -1,6 +1,6 @@
 // player.js: one connection, step by step: both ends in figure 5, the segments between them, and the ladder as a table.
 
-const player = { connection: null, steps: [], at: 0, timer: null };
+const player = { connection: null, steps: [], at: 0, timer: null, linking: null };
 const WIRE = { width: 440, height: 386, rows: 6, rowHeight: 64, left: 12, right: 428 };
 
 // ---------------------------------------------------------------- words
@@ -292,9 +292,12 @@ function replayFrom(at) {
 
 // ---------------------------------------------------------------- steps
 
-// Links keep the step, but each step is no entry in the browser's history of its own.
+// The address tells the step, without an entry in the browser's history for each; browsers forbid many changes a second.
 function setLink() {
-  history.replaceState(null, '', `#c=${player.connection.connection}&s=${player.at}`);
+  clearTimeout(player.linking);
+  player.linking = setTimeout(() => {
+    history.replaceState(null, '', `#c=${player.connection.connection}&s=${player.at}`);
+  }, 300);
 }
 
 function drawStep() {
