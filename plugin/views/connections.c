@@ -63,6 +63,8 @@ static void print_row(const struct row *row, int client_width, int server_width)
     const struct final_end *waiting = &final->end[row->waiting];
     char age[NUMBER_SIZE], frame[NUMBER_SIZE] = "-", stream[NUMBER_SIZE] = "-";
 
+    const char *why = final_why(final); /* below the row: so wide is no terminal */
+
     if (waiting->since_frame)
         number_write(frame, waiting->since_frame);
     if (row->connection->has_stream)
@@ -72,6 +74,8 @@ static void print_row(const struct row *row, int client_width, int server_width)
            tcp_state_text(server->state, server->confirmed), waiting->at_least ? ">" : " ", AGE_WIDTH,
            short_age(age, waiting->age_ns), CLOSER_WIDTH, short_closer(final->closed_by), client_width, row->client,
            server_width, row->server, STREAM_WIDTH, stream, FRAME_WIDTH, frame);
+    if (*why)
+        printf("  %s\n", why);
 }
 
 /* "177 of 1,860 left in CLOSE_WAIT at 10.0.0.5:8443; clients: 177 in FIN_WAIT_2" */
@@ -162,6 +166,7 @@ static stat_tap_table_item columns[] = {
     { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Server", "%s" },
     { TABLE_ITEM_UINT, TAP_ALIGN_RIGHT, "Stream", "%u" },
     { TABLE_ITEM_UINT, TAP_ALIGN_RIGHT, "Since frame", "%u" },
+    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Reset because, or attempt failed by", "%s" },
 };
 
 /* One row of the table, with the texts that its cells point to. Wireshark frees it by its first member. */
@@ -228,6 +233,7 @@ static void fill_cells(struct cells *cells, const struct incarnation *i)
     set_text(cell++, row->server);
     set_count(cell++, i->stream);
     set_count(cell++, final->end[row->waiting].since_frame);
+    set_text(cell++, final_why(final));
 }
 
 static void table_clear(stat_tap_table *table)

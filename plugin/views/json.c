@@ -241,6 +241,9 @@ void json_put(json_dumper *json, const struct json_connection *c, const struct j
     put_seconds(json, "first_time", i->start_ns);
     put_seconds(json, "last_time", c->last_ns);
     put_text(json, "closed_by", tcp_closer_name(final.closed_by));
+    put_text(json, "reset_cause", reset_cause_name(final.reset_cause));
+    put_flag(json, "reset_cause_confirmed", final.reset_confirmed);
+    put_text(json, "attempt", attempt_name(final.attempt));
     put_flag(json, "left_open", final.left_open);
     put_text(json, "conn_state", zeek_conn_state(&c->zeek, final.client));
     zeek_history(&c->zeek, final.client, history);

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "ws_compat.h"
+#include "final.h"
 #include "ladder.h"
 #include "views.h"
 
@@ -223,13 +224,18 @@ static void print_heading(const struct ladder_connection *ladder)
     const struct incarnation *c = &ladder->base;
     const unsigned left = c->client, right = !left;
     char endpoint[2][ENDPOINT_NAME_SIZE];
+    const struct final_limits limits = pair_final_limits();
+    struct final_view final;
 
     printf("\nConnection %u: ", c->number);
     if (c->first_frame == c->last_frame)
         printf("frame %u", c->first_frame);
     else
         printf("frames %u to %u", c->first_frame, c->last_frame);
-    printf("%s%s\n", c->midstream ? ", handshake not captured" : "", closing_text(c->closed_by));
+    final_of(c->log, c->opening, &limits, &final);
+    const char *why = final_why(&final);
+    printf("%s%s%s%s\n", c->midstream ? ", handshake not captured" : "", closing_text(c->closed_by),
+           *why ? ": " : "", why);
 
     for (unsigned end = 0; end < 2; end++)
         endpoint_name(&c->address[end], c->port[end], endpoint[end]);

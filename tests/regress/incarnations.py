@@ -26,8 +26,8 @@ SEVERITIES = {0x200000: "chat", 0x400000: "note", 0x600000: "warning"}  # as Wir
 ROLES = ("client", "server")
 
 # Fields of ends by direction and by role are made in new series only where something names them.
-_NAMED = [f"tcpstate.{end}.{what}" for end in ("src", "dst")
-          for what in ("event", "left", "entered", "dwell", "since", "confirmed")]
+_NAMED = [f"tcpstate.{end}{what}" for end in ("src", "dst")
+          for what in ("", ".event", ".left", ".entered", ".dwell", ".since", ".confirmed")]
 _NAMED += [f"tcpstate.{end}.{what}" for end in ROLES for what in ("since", "confirmed")]
 
 
