@@ -419,6 +419,7 @@ static bool put_listed(struct page *page, uint32_t n)
 
     begin_object(page);
     put_number(page, "rank", row->rank);
+    put_text(page, "why", final_why(&row->final));
     put_text(page, "client", host_name(page->hosts, &i->address[i->client], client));
     put_text(page, "server", host_name(page->hosts, &i->address[!i->client], server));
     end_object(page);

@@ -85,13 +85,9 @@ function ageText(s) {
   return `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
 }
 
-// Why a connection was reset or not opened, where the data tell.
+// Who ended a connection, and why it was reset or never opened, where that is known.
 function causeText(connection) {
-  const words = [connection.closed_by, connection.attempt].filter(Boolean);
-  if (connection.reset_cause) {
-    words.push(connection.reset_cause + (connection.reset_cause_confirmed === false ? '?' : ''));
-  }
-  return words.join(': ');
+  return [connection.closed_by, connection.listed.why].filter(Boolean).join(': ');
 }
 
 // ---------------------------------------------------------------- the steps of a connection

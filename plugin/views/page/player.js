@@ -348,7 +348,7 @@ function drawTitle() {
   const ladder = ladderOf.get(connection.connection);
   const cause = causeText(connection);
   byId('player-title').textContent = `Connection ${connection.connection}: ${socketOf(connection, 'client')} to ${socketOf(connection, 'server')}`;
-  byId('player-note').textContent = [`${VERDICTS[connection.listed.rank]}`, cause ? `closed by: ${cause}` : '',
+  byId('player-note').textContent = [`${VERDICTS[connection.listed.rank]}`, cause ? `${connection.closed_by ? 'closed by ' : ''}${cause}` : '',
     connection.midstream ? 'handshake not captured' : '',
     ladder.rows_left_out ? `the first ${plural(ladder.rows.length, 'step')}, ${ladder.rows_left_out.toLocaleString('en')} are left out` : '']
     .filter(Boolean).join('; ') + '.';

@@ -19,7 +19,7 @@ function stateQuestion(steps, at, role) {
     options: shuffled(options), answer: assumed ? CANNOT_TELL : state, because };
 }
 
-const CLOSERS = ['The client', 'The server', 'Both at once', 'Nobody: it was reset or refused', 'Nobody: it is still open'];
+const CLOSERS = ['The client', 'The server', 'Both at once', 'Nobody: it was reset or refused', 'Nobody, as far as the capture goes'];
 
 function closerAnswer(connection) {
   const closed = connection.closed_by;
