@@ -168,6 +168,24 @@ class Page(Pages):
         self.assertEqual(10, self.browser.driver.execute_async_script(
             "const done = arguments[0]; const wait = () => player.timer ? setTimeout(wait, 50) : done(player.at); wait()"))
 
+    def test_all_corrections_are_shown(self):
+        """Each that the diagram draws, on the step that proves it, where an end passes through other states too."""
+        for capture in (LOST, CAPTURES / "simultaneous-close.pcap", CAPTURES / "figure-13.pcap", CAPTURES / "lost-final-ack.pcap"):
+            drawn = self.tshark.run(["-q", "-z", "tcpstate,diagram"], capture).stdout
+            expected = drawn.count("assumed in error, as ")
+            self.assertGreater(expected, 0)
+            self.browser.open(self.page(capture))
+            self.assertEqual(expected, self.browser.js("""
+                let wrong = 0;
+                for (let n = 0; n < player.steps.length; n++) {
+                  goTo(n);
+                  for (const end of document.querySelectorAll('.end')) {
+                    const isNow = end.textContent.includes('just now');
+                    wrong += isNow ? end.querySelectorAll('.correction a').length : 0;
+                  }
+                }
+                return wrong"""), capture.name)
+
     def test_list_sorts_and_filters(self):
         self.browser.open(self.page(BUSY))
         numbers = "return [...document.querySelectorAll('#list tbody tr')].map((row) => Number(row.dataset.connection))"

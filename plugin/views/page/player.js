@@ -1,7 +1,7 @@
 // player.js: one connection, step by step: both ends in figure 5, the segments between them, and the ladder as a table.
 
 const player = { connection: null, steps: [], at: 0, timer: null, linking: null };
-const WIRE = { width: 440, height: 386, rows: 6, rowHeight: 64, left: 12, right: 428 };
+const WIRE = { width: 440, height: 412, rows: 6, rowHeight: 67, left: 12, right: 428 };
 
 // ---------------------------------------------------------------- words
 
@@ -61,29 +61,36 @@ function correctedBy(index) {
 
 function correctionText(index) {
   const wrong = correctedBy(index);
+  if (!wrong.length) {
+    return null;
+  }
   const links = wrong.flatMap((n, place) => {
     const at = stepOfTransition(player.steps, n);
     return [place ? ', ' : '', stepLink(at, `step ${at}`), `: ${player.connection.transitions[n].to}`];
   });
-  if (!wrong.length) {
-    return null;
-  }
   const replay = el('button', { type: 'button', class: 'replay' }, 'Replay the correction');
   replay.addEventListener('click', () => replayFrom(stepOfTransition(player.steps, wrong[0])));
   return el('p', { class: 'correction' }, el('strong', {}, 'Correction: '), 'what was assumed was not so (', ...links, '). ', replay);
 }
 
+// Why an end changed: the event, its sentence, and what it corrects.
+function eventText(index) {
+  const event = eventOf.get(player.connection.transitions[index].event);
+  return [el('p', {}, el('strong', {}, event.text), ` ${event.sentence} `, rfcLink(event.section)), correctionText(index)];
+}
+
+// Since when an end is in its state, and why: all that its segment did, where it passed through several states.
 function whyText(role, index) {
   if (index < 0) {
     return [el('p', {}, player.connection.midstream ? 'The state is older than the capture.' : 'As it was before the connection.')];
   }
-  const transition = player.connection.transitions[index];
-  const event = eventOf.get(transition.event);
   const at = stepOfTransition(player.steps, index);
+  const elapsed = Math.max(0, player.steps[player.at].time - player.steps[at].time);
+  const own = player.steps[at].transitions.filter((one) => player.connection.transitions[one].end === role);
   return [
-    el('p', {}, 'Since ', stepLink(at, `step ${at}`), `, frame ${transition.frame}, ${at === player.at ? 'just now' : `${ageText(Math.max(0, player.steps[player.at].time - player.steps[at].time))} ago`}.`),
-    el('p', {}, el('strong', {}, event.text), ` ${event.sentence} `, rfcLink(event.section)),
-    at === player.at ? correctionText(index) : null,
+    el('p', {}, 'Since ', stepLink(at, `step ${at}`), `, frame ${player.connection.transitions[index].frame}, `,
+      at === player.at ? 'just now.' : `${ageText(elapsed)} ago.`),
+    ...own.flatMap(eventText),
   ];
 }
 
@@ -120,9 +127,15 @@ function drawEnd(role) {
 
 // ---------------------------------------------------------------- the wire between them
 
-// The states beside a segment of the wire, and what changed them.
-function wireLabel(row, x, y) {
-  return [svg('text', { x, y: y - 17, class: 'when' }, framesText(row)), svg('text', { x, y: y - 4, class: 'notation' }, segmentText(row))];
+// Above a segment its frame and its notation, below it the states, at either side, as in the figures of the RFC.
+function wireLabels(step, y) {
+  const middle = WIRE.width / 2;
+  return [
+    svg('text', { x: middle, y: y - 17, class: 'when' }, framesText(step.row)),
+    svg('text', { x: middle, y: y - 4, class: 'notation' }, segmentText(step.row)),
+    svg('text', { x: WIRE.left + 5, y: y + 34, class: 'left' }, step.client),
+    svg('text', { x: WIRE.right - 5, y: y + 34, class: 'right' }, step.server),
+  ];
 }
 
 function drawSegment(step, number, y) {
@@ -130,7 +143,7 @@ function drawSegment(step, number, y) {
   const toRight = step.row.from === 'client';
   const [x1, x2] = toRight ? [WIRE.left, WIRE.right] : [WIRE.right, WIRE.left];
   const group = svg('g', { class: now ? 'segment now' : 'segment', 'data-step': number });
-  group.append(...wireLabel(step.row, WIRE.width / 2, y));
+  group.append(...wireLabels(step, y));
   if (step.row.run) {
     group.append(svg('path', { class: 'run', d: `M${WIRE.left} ${y + 10}H${WIRE.right}` }));
     return group;
@@ -152,7 +165,7 @@ function drawWire() {
       markerUnits: 'userSpaceOnUse', orient: 'auto' }, svg('path', { class: 'head', d: 'M0 0L10 5L0 10Z' }))),
     svg('path', { class: 'life', d: `M${WIRE.left} 4V${WIRE.height - 4}M${WIRE.right} 4V${WIRE.height - 4}` }));
   for (let n = first; n <= player.at; n++) {
-    drawing.append(drawSegment(player.steps[n], n, 30 + (n - first) * (WIRE.rowHeight - 2)));
+    drawing.append(drawSegment(player.steps[n], n, 30 + (n - first) * WIRE.rowHeight));
   }
   if (!player.at) {
     drawing.append(svg('text', { x: WIRE.width / 2, y: 60, class: 'when' }, 'Before the first segment'));
@@ -346,9 +359,10 @@ function onKey(event) {
 function drawTitle() {
   const connection = player.connection;
   const ladder = ladderOf.get(connection.connection);
-  const cause = causeText(connection);
+  const closers = { client: 'closed by the client', server: 'closed by the server', simultaneous: 'closed by both at once' };
+  const how = [closers[connection.closed_by] || connection.closed_by, connection.listed.why].filter(Boolean).join(': ');
   byId('player-title').textContent = `Connection ${connection.connection}: ${socketOf(connection, 'client')} to ${socketOf(connection, 'server')}`;
-  byId('player-note').textContent = [`${VERDICTS[connection.listed.rank]}`, cause ? `${connection.closed_by ? 'closed by ' : ''}${cause}` : '',
+  byId('player-note').textContent = [`${VERDICTS[connection.listed.rank]}`, how,
     connection.midstream ? 'handshake not captured' : '',
     ladder.rows_left_out ? `the first ${plural(ladder.rows.length, 'step')}, ${ladder.rows_left_out.toLocaleString('en')} are left out` : '']
     .filter(Boolean).join('; ') + '.';
