@@ -75,7 +75,7 @@ static void print_row(const struct row *row, int client_width, int server_width)
            short_age(age, waiting->age_ns), CLOSER_WIDTH, short_closer(final->closed_by), client_width, row->client,
            server_width, row->server, STREAM_WIDTH, stream, FRAME_WIDTH, frame);
     if (*why)
-        printf("  %s\n", why);
+        printf("  why: %s\n", why);
 }
 
 /* "177 of 1,860 left in CLOSE_WAIT at 10.0.0.5:8443; clients: 177 in FIN_WAIT_2" */

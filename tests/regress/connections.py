@@ -48,6 +48,7 @@ class Row(NamedTuple):
     server: str
     stream: int
     since: int      # 0: none
+    why: str = ""   # below it
 
 
 def short_age(seconds):
@@ -70,7 +71,7 @@ def expected_row(connection, end, **preferences):
     shown = finals[ends[0]]
     row = Row(rank, finals[CLIENT].mark, finals[SERVER].mark, shown.at_least, short_age(shown.age),
               SHORT_CLOSERS.get(connection.closed_by, connection.closed_by), str(connection.endpoint(CLIENT)),
-              str(connection.endpoint(SERVER)), connection.segments[0].stream, shown.since)
+              str(connection.endpoint(SERVER)), connection.segments[0].stream, shown.since, connection.why)
     return (rank, -shown.age, connection.number), row
 
 
@@ -147,13 +148,18 @@ class Connections(unittest.TestCase):
         count = int(re.fullmatch(r"TCP connections at the end of the capture: (\d+)", lines[0])[1])
         self.assertEqual(lines[2].split(), "# Client is Server is for Closed by Client Server Strm Since".split())
         rows = []
-        for line in lines[3:3 + count]:
+        end = lines.index("") if count else 3
+        for line in lines[3:end]:
+            if line.startswith("  why: "):
+                rows[-1] = rows[-1]._replace(why=line.removeprefix("  why: "))
+                continue
             got = ROW.fullmatch(line)
             self.assertTrue(got, line)
             rank, client_is, server_is, older, age, closer, client, server, stream, since = got.groups()
             rows.append(Row(int(rank), client_is, server_is, older == ">", age, closer, client, server, int(stream),
                             int(since.replace("-", "0"))))
-        rest = [line for line in lines[3 + count:] if line]
+        self.assertEqual(len(rows), count)
+        rest = [line for line in lines[end:] if line]
         self.assertEqual(rest[:1], ["By server:"] if count else [])
         return rows, rest[1:]
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tables import CLOSERS, EVENTS  # noqa: E402
+from tables import ATTEMPTS, CLOSERS, EVENTS, RESET_CAUSES  # noqa: E402
 
 STATES = ("CLOSED", "LISTEN", "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
           "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
@@ -77,6 +77,9 @@ class Segment(NamedTuple):
     length: int        # octets of payload
     stream: int
     expert: list       # of its expert items: (word, severity)
+    reset_cause: str   # on a RST, else None
+    reset_confirmed: bool
+    attempt: str       # how the attempt to connect failed, else None
 
     @property
     def pair(self):
@@ -140,8 +143,10 @@ def _segment(fields, frame, time, network, tcp):
     return Segment(frame, time, ends, src, dst, _alike(_end(fields, "tcpstate.client"), ends), _local(fields, ends),
                    int(every["tcpstate.local.by"]), CLOSERS[int(every.get("tcpstate.closed_by", 0))],
                    "tcpstate.midstream" in every, tcp["tcp.seq_raw"] if _flag(tcp["tcp.flags.syn"]) else None,
-                   int(tcp["tcp.len"]), int(tcp["tcp.stream"]),
-                   _expert(fields))
+                   int(tcp["tcp.len"]), int(tcp["tcp.stream"]), _expert(fields),
+                   RESET_CAUSES[int(every.get("tcpstate.reset_cause", 0))],
+                   _flag(every.get("tcpstate.reset_cause.confirmed")),
+                   ATTEMPTS[int(every.get("tcpstate.attempt", 0))])
 
 
 def _segments_of_packet(packet):
@@ -206,6 +211,19 @@ class Connection:
     def closed_by(self):
         """Who ended it."""
         return self.segments[-1].closed_by
+
+    @property
+    def reset(self):
+        """The first segment by whose RST an end went; None if there is none."""
+        return next((segment for segment, _, step in self.steps() if step.event in ("snd RST", "rcv RST")), None)
+
+    @property
+    def why(self):
+        """What the table tells below the row: why it was reset, or how the attempt failed; "" for neither."""
+        attempt, reset = self.segments[-1].attempt, self.reset
+        if attempt and attempt != "refused by RST":
+            return attempt
+        return reset.reset_cause + ("" if reset.reset_confirmed else "?") if reset else ""
 
     def steps(self):
         """(segment, role, step) in order: on each segment the sender's first."""

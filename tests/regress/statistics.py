@@ -56,7 +56,7 @@ class Statistics(unittest.TestCase):
             counts = {state: count for state, (count, *_) in
                       tree.get(f"Connections by state of the {name}", {"": (0,)}).items()}
             self.assertEqual(counts.pop(""), len(connections))
-            self.assertEqual(list(sorted(counts)), sorted(STATES))
+            self.assertLessEqual(set(counts), set(STATES))
             self.assertEqual({state: count for state, count in counts.items() if count},
                              Counter(c.segments[-1].ends[c.endpoint(role)].state for c in connections))
         steps = [step for connection in connections for _, _, step in connection.steps()]

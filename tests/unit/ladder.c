@@ -318,7 +318,8 @@ static void check_log(struct player *p, const struct tcpfsm_outcome *out, bool n
     if (!shows_the_same(shown, &known))
         complain(p, "is shown otherwise than the machine knows it", "row");
     const bool changes = out->opened || out->tries_on || out->end[0].count || out->end[1].count;
-    if (news && p->segments > 0 && !changes && shows_the_same(shown, shown - 1))
+    if (news && p->segments > 0 && !changes && shows_the_same(shown, shown - 1)
+        && shown->reset_cause == shown[-1].reset_cause && shown->reset_confirmed == shown[-1].reset_confirmed)
         complain(p, "is written down, though it shows nothing new", "row");
 }
 
