@@ -44,7 +44,8 @@ struct ladder {
 };
 
 /* Adds a segment of the connection, in order of the capture. pool: where rows live, as long as the ladder. */
-void ladder_add(struct ladder *ladder, wmem_allocator_t *pool, const packet_info *pinfo, const struct tcpstate_tap *tap);
+void ladder_add(struct ladder *ladder, wmem_allocator_t *pool, const packet_info *pinfo,
+                const struct tcpstate_tap *tap);
 
 /* Octets of the longest notation of a segment, with its end. */
 #define LADDER_NOTATION_SIZE 128

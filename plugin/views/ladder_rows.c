@@ -31,7 +31,7 @@ static struct ladder_row *row_new(wmem_allocator_t *pool, struct ladder *ladder,
 }
 
 static struct ladder_row *row_of(wmem_allocator_t *pool, struct ladder *ladder, const packet_info *pinfo,
-                          const struct tcpstate_tap *tap)
+                                 const struct tcpstate_tap *tap)
 {
     const struct log_view *shown = &tap->view.shown;
     struct log_step said;
@@ -113,7 +113,8 @@ static void add_plain(struct ladder *ladder, struct ladder_row *row)
     ladder->run_rows++;
 }
 
-void ladder_add(struct ladder *ladder, wmem_allocator_t *pool, const packet_info *pinfo, const struct tcpstate_tap *tap)
+void ladder_add(struct ladder *ladder, wmem_allocator_t *pool, const packet_info *pinfo,
+                const struct tcpstate_tap *tap)
 {
     struct ladder_row *row = row_of(pool, ladder, pinfo, tap);
 

@@ -23,7 +23,7 @@ struct timeline {
 /* 1, 2 or 5 times a power of ten, so that there are about so many samples of a capture of that length. */
 int64_t timeline_interval_ns(int64_t length_ns, int64_t samples);
 
-/* Begins with no connection; all members but changes are set. timeline_end() frees it, timeline_clear() begins again. */
+/* Begins with no connection; all members but changes are set. timeline_end() frees it, timeline_clear() starts anew. */
 void timeline_begin(struct timeline *timeline);
 void timeline_clear(const struct timeline *timeline);
 void timeline_end(struct timeline *timeline);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The page by the rules of axe-core (WCAG 2.2, levels A and AA): in light and dark, wide and on a phone, and in the quiz.
+"""The page by the rules of axe-core (WCAG 2.2, levels A and AA): in light and dark, wide and narrow, and in the quiz.
 
 npm fetches axe-core, for this test alone. Where it cannot, or the browser is missing, it is skipped: exit status 77.
 """

@@ -38,8 +38,8 @@ def axe_source(folder):
         print("npm is not installed")
         return None
     try:
-        subprocess.run(["npm", "install", "--prefix", folder, "--no-save", "--no-audit", "--no-fund", "--ignore-scripts",
-                        "axe-core@4"], check=True, capture_output=True, timeout=60)
+        subprocess.run(["npm", "install", "--prefix", folder, "--no-save", "--no-audit", "--no-fund",
+                        "--ignore-scripts", "axe-core@4"], check=True, capture_output=True, timeout=60)
         return (Path(folder) / "node_modules/axe-core/axe.min.js").read_text()
     except (subprocess.SubprocessError, OSError) as why:
         print(f"npm cannot fetch axe-core: {why}")
@@ -52,8 +52,8 @@ class Browser:
     def __init__(self):
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium")
-        for argument in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
-                         "--disable-component-update", "--no-first-run",
+        for argument in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                         "--disable-background-networking", "--disable-component-update",
                          *(["--no-sandbox"] if os.getuid() == 0 else [])):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
@@ -101,8 +101,7 @@ class Browser:
 
     def keys(self, *names):
         """Presses keys, one after the other, wherever the focus is."""
-        codes = {"Tab": 9, "Enter": 13, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39,
-                 "ArrowDown": 40}
+        codes = {"Tab": 9, "Enter": 13, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
         for name in names:
             text = {"Enter": "\r", " ": " "}.get(name, "")
             key = {"key": name, "code": {" ": "Space"}.get(name, name), "windowsVirtualKeyCode": codes[name]}

@@ -33,7 +33,9 @@ const eventOf = new Map(data.events.map((event) => [event.event, event]));
 const stateOf = new Map(data.states.map((state) => [state.state, state]));
 const ladderOf = new Map(data.ladders.map((ladder) => [ladder.connection, ladder]));
 const connectionOf = new Map(data.connections.map((connection) => [connection.connection, connection]));
-data.connections.forEach((connection, n) => { connection.listed = data.listed[n]; });
+data.connections.forEach((connection, n) => {
+  connection.listed = data.listed[n];
+});
 
 const VERDICTS = { 1: 'left open', 2: 'an end waits', 3: 'open', 4: 'over' };
 
@@ -66,8 +68,15 @@ function finalText(end) {
   return end.final + (end.final_confirmed ? '' : '?');
 }
 
+// "14,480". One formatter for all: to make one takes long.
+const NUMBERS = new Intl.NumberFormat('en');
+
+function grouped(number) {
+  return NUMBERS.format(number);
+}
+
 function plural(count, word) {
-  return `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`;
+  return `${grouped(count)} ${word}${count === 1 ? '' : 's'}`;
 }
 
 function secondsText(s) {
@@ -79,7 +88,12 @@ function ageText(s) {
   if (s < 1) {
     return `${(s * 1000).toFixed(s < 0.01 ? 2 : 0)} ms`;
   }
-  const units = [[86400, 'd'], [3600, 'h'], [600, 'min'], [1, 's']];
+  const units = [
+    [86400, 'd'],
+    [3600, 'h'],
+    [600, 'min'],
+    [1, 's'],
+  ];
   const [least, unit] = units.find(([from]) => s >= from);
   const value = s / (unit === 'min' ? 60 : least);
   return `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`;

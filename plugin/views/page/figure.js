@@ -36,8 +36,20 @@ function smallPath(path) {
 }
 
 function arrowHead(id) {
-  return svg('marker', { id, viewBox: '0 0 10 10', refX: 9, refY: 5, markerWidth: 9, markerHeight: 9,
-    markerUnits: 'userSpaceOnUse', orient: 'auto' }, svg('path', { d: 'M0 0L10 5L0 10Z', class: id }));
+  return svg(
+    'marker',
+    {
+      id,
+      viewBox: '0 0 10 10',
+      refX: 9,
+      refY: 5,
+      markerWidth: 9,
+      markerHeight: 9,
+      markerUnits: 'userSpaceOnUse',
+      orient: 'auto',
+    },
+    svg('path', { d: 'M0 0L10 5L0 10Z', class: id }),
+  );
 }
 
 // Which box an end stands in. CLOSED stands twice: where it begins, and last where it ends.
@@ -49,9 +61,16 @@ function boxIndex(state, hasMoved) {
 function drawBox(box, isNow, isAssumedNow) {
   const [x, y] = [smallX(box.x), smallY(box.y)];
   const [width, height] = [smallX(box.x + box.width) - x, smallY(box.y + box.height) - y];
-  return svg('g', { class: isNow ? 'box now' : 'box', 'data-state': box.state, 'data-now': isNow ? 'yes' : null },
+  return svg(
+    'g',
+    { class: isNow ? 'box now' : 'box', 'data-state': box.state, 'data-now': isNow ? 'yes' : null },
     svg('rect', { x, y, width, height, rx: 5, class: isNow && isAssumedNow ? 'assumed' : null }),
-    svg('text', { x: x + width / 2, y: y + height / 2 + 4.5 }, (isNow ? '● ' : '') + box.state + (isNow && isAssumedNow ? '?' : '')));
+    svg(
+      'text',
+      { x: x + width / 2, y: y + height / 2 + 4.5 },
+      (isNow ? '● ' : '') + box.state + (isNow && isAssumedNow ? '?' : ''),
+    ),
+  );
 }
 
 /*
@@ -60,16 +79,30 @@ function drawBox(box, isNow, isAssumedNow) {
  */
 function drawFigure(role, stateText, hasMoved, way) {
   const now = boxIndex(stateName(stateText), hasMoved);
-  const drawing = svg('svg', { viewBox: `0 0 ${SMALL.width} ${SMALL.height}`, class: `figure ${role}`, role: 'img',
-    'aria-label': `RFC 9293 figure 5: the ${role} is in ${stateText}` });
+  const drawing = svg('svg', {
+    viewBox: `0 0 ${SMALL.width} ${SMALL.height}`,
+    class: `figure ${role}`,
+    role: 'img',
+    'aria-label': `RFC 9293 figure 5: the ${role} is in ${stateText}`,
+  });
   drawing.append(svg('defs', {}, ...['head', 'taken-head', 'now-head'].map((id) => arrowHead(`${role}-${id}`))));
   const order = ['', 'undone', 'taken', 'now']; // what matters most on top
   for (const kind of order) {
     data.arcs.forEach((arc, n) => {
       if ((way.get(n) || '') === kind) {
         const head = kind === 'now' ? 'now-head' : kind === 'taken' ? 'taken-head' : 'head';
-        drawing.append(svg('path', { class: `arc ${kind}`, d: smallPath(arc.path), 'marker-end': `url(#${role}-${head})`,
-          'data-arc': kind ? `${arc.from} ${arc.to}` : null }, svg('title', {}, arc.label)));
+        drawing.append(
+          svg(
+            'path',
+            {
+              class: `arc ${kind}`,
+              d: smallPath(arc.path),
+              'marker-end': `url(#${role}-${head})`,
+              'data-arc': kind ? `${arc.from} ${arc.to}` : null,
+            },
+            svg('title', {}, arc.label),
+          ),
+        );
       }
     });
   }

@@ -18,12 +18,15 @@ function onAddress() {
 }
 
 function drawAbout() {
-  byId('about').textContent = `${plural(data.count, 'TCP connection')}`
-    + (data.filter ? `, filter: ${hidden ? 'not shown' : data.filter}` : '')
-    + '. Each end’s state is one of RFC 9293; this file needs no network.';
-  byId('made').textContent = `Made by tcpstate ${data.version}, tshark -z tcpstate,page. A connection counts as left open after `
-    + `${data.stuck_after} s; TIME_WAIT lasts ${data.time_wait} s. Of a connection at most ${data.ladder_max.toLocaleString('en')} steps `
-    + `and ${data.expert_max.toLocaleString('en')} items of expert information are in the page.`;
+  byId('about').textContent =
+    `${plural(data.count, 'TCP connection')}` +
+    (data.filter ? `, filter: ${hidden ? 'not shown' : data.filter}` : '') +
+    '. Each end’s state is one of RFC 9293; this file needs no network.';
+  byId('made').textContent =
+    `Made by tcpstate ${data.version}, tshark -z tcpstate,page. A connection counts as left open after ` +
+    `${data.stuck_after} s; TIME_WAIT lasts ${data.time_wait} s. ` +
+    `Of a connection at most ${grouped(data.ladder_max)} steps ` +
+    `and ${grouped(data.expert_max)} items of expert information are in the page.`;
 }
 
 function drawAll() {

@@ -27,26 +27,40 @@ function waitOf(connection) {
 
 function columnText(column, connection) {
   const text = column.text ? column.text(connection) : column.value(connection);
-  return typeof text === 'number' ? text.toLocaleString('en') : text || '';
+  return typeof text === 'number' ? grouped(text) : text || '';
 }
 
+// What the filter looks in: all that is text.
 function matches(connection, words) {
-  const text = COLUMNS.map((column) => columnText(column, connection)).join(' ').toLowerCase();
+  const text = [
+    connection.connection,
+    VERDICTS[connection.listed.rank],
+    finalText(connection.client),
+    finalText(connection.server),
+    causeText(connection),
+    socketOf(connection, 'client'),
+    socketOf(connection, 'server'),
+  ]
+    .join(' ')
+    .toLowerCase();
   return words.every((word) => text.includes(word));
 }
+
+const COLLATOR = new Intl.Collator('en', { numeric: true });
 
 function compareBy(column) {
   return (a, b) => {
     const [x, y] = [column.value(a), column.value(b)];
-    const order = typeof x === 'number' ? x - y : String(x).localeCompare(String(y), 'en', { numeric: true });
+    const order = typeof x === 'number' ? x - y : COLLATOR.compare(x, y);
     return list.descending ? -order : order;
   };
 }
 
 function chosenConnections() {
   const words = byId('filter').value.toLowerCase().split(/\s+/).filter(Boolean);
-  const chosen = data.connections.filter((c) => (list.server === 'all' || socketOf(c, 'server') === list.server)
-    && (!words.length || matches(c, words)));
+  const chosen = data.connections.filter(
+    (c) => (list.server === 'all' || socketOf(c, 'server') === list.server) && (!words.length || matches(c, words)),
+  );
   return list.sort ? chosen.sort(compareBy(list.sort)) : chosen; // unsorted: left open first, as the data are
 }
 
@@ -101,8 +115,9 @@ function drawList() {
   const chosen = chosenConnections();
   const shown = chosen.slice(0, list.shown);
   byId('list').tBodies[0].replaceChildren(...shown.map(listRow));
-  byId('list-count').textContent = `${plural(chosen.length, 'connection')} chosen`
-    + (shown.length < chosen.length ? `, the first ${shown.length.toLocaleString('en')} shown` : '');
+  byId('list-count').textContent =
+    `${plural(chosen.length, 'connection')} chosen` +
+    (shown.length < chosen.length ? `, the first ${grouped(shown.length)} shown` : '');
   byId('more').hidden = shown.length === chosen.length;
   byId('more').textContent = `Show ${Math.min(PAGE_ROWS, chosen.length - shown.length)} more`;
   markPlayed();
@@ -136,17 +151,38 @@ function serverSummaries() {
 
 function drawServers() {
   const servers = serverSummaries();
-  const rows = servers.slice(0, SERVER_ROWS).map((server) => el('tr', {},
-    el('th', { scope: 'row' }, server.name), el('td', { class: 'number' }, server.connections.toLocaleString('en')),
-    el('td', { class: 'number' }, server.leftOpen.toLocaleString('en')),
-    el('td', {}, [...server.states].map(([state, count]) => `${count.toLocaleString('en')} ${state}`).join(', '))));
+  const rows = servers
+    .slice(0, SERVER_ROWS)
+    .map((server) =>
+      el(
+        'tr',
+        {},
+        el('th', { scope: 'row' }, server.name),
+        el('td', { class: 'number' }, grouped(server.connections)),
+        el('td', { class: 'number' }, grouped(server.leftOpen)),
+        el('td', {}, [...server.states].map(([state, count]) => `${grouped(count)} ${state}`).join(', ')),
+      ),
+    );
   const heads = ['Server', 'Connections', 'Left open', 'Server ends at the end of the capture'];
   byId('servers').replaceChildren(
-    el('caption', {}, servers.length > rows.length
-      ? `The first ${rows.length} of ${plural(servers.length, 'server endpoint')}; most left open first.`
-      : 'Most left open first.'),
-    el('thead', {}, el('tr', {}, ...heads.map((head, n) => el('th', { scope: 'col', class: n === 1 || n === 2 ? 'number' : null }, head)))),
-    el('tbody', {}, ...rows));
+    el(
+      'caption',
+      {},
+      servers.length > rows.length
+        ? `The first ${rows.length} of ${plural(servers.length, 'server endpoint')}; most left open first.`
+        : 'Most left open first.',
+    ),
+    el(
+      'thead',
+      {},
+      el(
+        'tr',
+        {},
+        ...heads.map((head, n) => el('th', { scope: 'col', class: n === 1 || n === 2 ? 'number' : null }, head)),
+      ),
+    ),
+    el('tbody', {}, ...rows),
+  );
 }
 
 // The choice of a server holds for the list and the plot.
@@ -171,13 +207,15 @@ function limitsText() {
   const texts = [];
   const listed = data.connections.length;
   if (listed < data.count) {
-    texts.push(`Of ${plural(data.count, 'connection')} the first ${listed.toLocaleString('en')} are listed.`);
+    texts.push(`Of ${plural(data.count, 'connection')} the first ${grouped(listed)} are listed.`);
   }
   const without = listed - data.ladders.length;
   if (without) {
-    texts.push(`${plural(without, 'connection')} can not be played: the page has room for the steps of `
-      + `${data.ladders.length.toLocaleString('en')}, ${data.rows_max.toLocaleString('en')} steps in all. `
-      + 'Choose connections with a filter: tshark -z tcpstate,page,FILTER.');
+    texts.push(
+      `${plural(without, 'connection')} can not be played: the page has room for the steps of ` +
+        `${grouped(data.ladders.length)}, ${grouped(data.rows_max)} steps in all. ` +
+        'Choose connections with a filter: tshark -z tcpstate,page,FILTER.',
+    );
   }
   return texts.join(' ');
 }
