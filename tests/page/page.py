@@ -10,14 +10,13 @@ import json
 import re
 import sys
 import unittest
-from importlib.machinery import SourceFileLoader
-from types import ModuleType
 
 sys.dont_write_bytecode = True
 
 import browser as chromium  # noqa: E402
 from pages import BUSY, CAPTURES, CLOSE, LOST, Pages  # noqa: E402
 
+import lesson_pages  # noqa: E402
 import packets  # noqa: E402
 from together import together  # noqa: E402
 
@@ -261,11 +260,9 @@ class Page(Pages):
 
     def test_lesson(self):
         """Each stop's captures are pages with its questions and answers; their links lead from one to the other."""
-        lesson = ModuleType("lesson_pages")
-        SourceFileLoader(lesson.__name__, str(CAPTURES / "lesson-pages")).exec_module(lesson)
         folder = self.folder / "lesson"
         folder.mkdir()
-        paths = lesson.write(folder, lambda capture: self.page(capture).read_text())
+        paths = lesson_pages.write(folder, lambda capture: self.page(capture).read_text())
         self.assertEqual(list("12345567"), [path.name[0] for path in paths])
         for path in paths:
             self.assertEqual([path.as_uri()], self.browser.open(path))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Make the lesson as pages: for each stop of LESSON.md its captures, to be played, with its questions and answers.
 
-    lesson-pages FOLDER [TSHARK-OPTION...]
+    lesson_pages.py FOLDER [TSHARK-OPTION...]
 
 Writes 1-figure-06.html and so on to FOLDER; each is one file that needs no network. The plugin must be installed.
 """
