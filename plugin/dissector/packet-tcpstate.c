@@ -24,6 +24,7 @@ static int proto_tcpstate;
 static int tap_tcpstate;
 static bool enabled; /* the protocol, in the capture file that is open: Wireshark begins anew where that changes */
 static dissector_handle_t tcp_handle;
+ws_bool tcpstate_hide_addresses;
 static ws_bool info_column; /* a preference: transitions are appended to the Info column */
 
 /* ------------------------------------------------------------------ the hook */
@@ -256,6 +257,10 @@ static void register_preferences(void)
     prefs_register_bool_preference(module, "info_column", "Transitions in the Info column",
         "Whether the Info column tells each segment's changes of state.",
         &info_column);
+    prefs_register_bool_preference(module, "hide_addresses", "Documentation addresses in the page",
+        "Whether the page of -z tcpstate,page has documentation addresses (RFC 5737, RFC 3849) in place of those "
+        "captured. Ports are kept.",
+        &tcpstate_hide_addresses);
 }
 
 static void begin_file(void)

@@ -183,6 +183,7 @@ def try_project(system):
     said = system.root.run(["cmake/try"], "/tmp/newcomer", installs=True)
     check(len(re.findall(r"^ +[89] .* FIN_WAIT_[12]\?? +CLOSE_WAIT\??$", said, re.MULTILINE)) == 4,
           f"cmake/try does not show both segments twice:\n{said}")
+    check("in a browser: /tmp/newcomer/build/try.html" in said, f"cmake/try does not say where its page is:\n{said}")
 
 
 def test():
