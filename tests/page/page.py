@@ -362,7 +362,8 @@ class Page(Pages):
             self.assertTrue(self.browser.js("return document.getElementById('hide').disabled"))
 
     def test_a_filter_injects_nothing(self):
-        nasty = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=2>\\\\ \\\" @DATA@ <!--"
+        nasty = ("</script><script>window.hacked=1</script><img src=x onerror=window.hacked=2>\\\\ \\\" @DATA@ "
+                 "<!-- <script>")  # which would swallow the end of the data's own element
         page = self.page(CLOSE, f'tcp and not frame contains "{nasty}"')
         requested = self.browser.open(page)
         self.assertEqual([page.as_uri()], requested)
