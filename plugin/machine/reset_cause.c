@@ -148,22 +148,6 @@ static bool waits_for_keep_alive(const struct arrival *a)
         || (waited_us > k->gap_us - k->gap_us / 8 && waited_us < k->gap_us + k->gap_us / 8);
 }
 
-/*
- * The end had just sent new data, which no acknowledgement can have come back for: with the number after them the RST
- * answers nothing, and no timer of its own has run out.
- */
-static bool is_certain_abort(const struct arrival *a)
-{
-    const struct tcpfsm_end *s = a->snd;
-
-    return has(a->seg, TCP_ACK) && a->latest.kind == TCPFSM_LATEST_NEW_DATA && a->latest.sender == s - a->m->end
-        && a->seg->time_us >= a->latest.time_us
-        && a->seg->time_us - a->latest.time_us < a->m->rtt_us / 2
-        && s->knows_snd_nxt && a->seg->seq == s->snd_nxt && !s->knows_fin
-        && (s->state == TCP_ESTABLISHED || s->state == TCP_CLOSE_WAIT) && s->synchronized
-        && !a->m->midstream && comes_as_others(a);
-}
-
 static struct verdict cause_of(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd, *r = a->rcv;
@@ -189,7 +173,7 @@ static struct verdict cause_of(const struct arrival *a)
     /* In the form in which Windows answers: it is the first to acknowledge those data. */
     if (sent_fin(s) && has_data_for(r, s))
         return assumed(RESET_DATA_AFTER_CLOSE);
-    return (struct verdict){ RESET_ABORTED, is_certain_abort(a) };
+    return assumed(RESET_ABORTED); /* that it answers nothing, no capture can prove: what it answers may be on its way here */
 }
 
 void reset_cause_note(const struct arrival *a)

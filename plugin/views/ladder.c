@@ -234,8 +234,9 @@ static void print_heading(const struct ladder_connection *ladder)
         printf("frames %u to %u", c->first_frame, c->last_frame);
     final_of(c->log, c->opening, &limits, &final);
     const char *why = final_why(&final);
-    printf("%s%s%s%s\n", c->midstream ? ", handshake not captured" : "", closing_text(c->closed_by),
-           *why ? ": " : "", why);
+    printf("%s%s\n", c->midstream ? ", handshake not captured" : "", closing_text(c->closed_by));
+    if (*why)
+        printf("why: %s\n", why);
 
     for (unsigned end = 0; end < 2; end++)
         endpoint_name(&c->address[end], c->port[end], endpoint[end]);

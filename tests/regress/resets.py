@@ -72,7 +72,7 @@ class Resets(unittest.TestCase):
     def test_views(self):
         out = self.tshark.run(["-q", "-z", "tcpstate,ladder", "-z", "tcpstate,connections", "-z", "tcpstate,json"],
                               CAPTURES / "request-races-close.pcap").stdout
-        self.assertIn("closed by the server: data after close\n", out)
+        self.assertIn("closed by the server\nwhy: data after close\n", out)
         self.assertRegex(out, r"(?m)^4 CLOSED.*\n  why: data after close$")
         told = json.loads(next(line for line in out.splitlines() if line.startswith("{")))
         self.assertEqual((told["reset_cause"], told["reset_cause_confirmed"], told["attempt"]),
