@@ -107,7 +107,8 @@ def record(path, server_does, rule_before="", rule_then=""):
     with network(), contextlib.ExitStack() as started:
         if rule_before:
             add_rule(rule_before)
-        capture = inside(CLIENT, "tcpdump", "-i", "c0", "-U", "-Z", "root", "-w", str(path), "tcp", stderr=subprocess.PIPE)
+        capture = inside(CLIENT, "tcpdump", "-i", "c0", "--immediate-mode", "-U", "-Z", "root", "-w", str(path), "tcp",
+                         stderr=subprocess.PIPE)
         server = inside(SERVER, sys.executable, "-c", SERVE, server_does, stdout=subprocess.PIPE)
         for process in capture, server:
             started.enter_context(process)
@@ -122,8 +123,9 @@ def record(path, server_does, rule_before="", rule_then=""):
         if rule_then:
             add_rule(rule_then)
         client.communicate("go on\n", timeout=TIMEOUT_S)
-        time.sleep(0.5)  # until tcpdump has written it
+        time.sleep(1)  # until tcpdump has written it
         capture.terminate()
+        capture.wait(TIMEOUT_S)
 
 
 class InBetween(unittest.TestCase):
