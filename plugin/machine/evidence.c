@@ -36,6 +36,9 @@ static bool is_reset(const struct tcpfsm_end *e)
     return e->by_rst || e->sent_rst;
 }
 
+/* A round trip, where the capture lacks the handshake that would tell: most are shorter. */
+#define RTT_UNKNOWN_US 200000
+
 /*
  * A segment of an end that was taken to have closed shows that it lives. Not so what it may have sent before: within a
  * round trip of a RST all was in flight; if the sender of the RST is silent since, any new data may have been, however
@@ -45,8 +48,9 @@ static bool shows_life(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd;
     const struct tcpfsm_segment *seg = a->seg;
+    const int64_t rtt_us = a->m->rtt_us ? a->m->rtt_us : RTT_UNKNOWN_US;
 
-    if (is_reset(s) && seg->time_us - s->since_us < (int64_t)a->m->rtt_us)
+    if (is_reset(s) && seg->time_us - s->since_us < rtt_us)
         return false;
     if (is_new(s, seg))
         return !s->by_rst || !a->rcv->sent_rst;
