@@ -129,7 +129,7 @@ static struct verdict cause_after_own(const struct arrival *a)
         return assumed(RESET_ABORTED);
     if (has(a->seg, TCP_ACK) || (before.cause != RESET_ABORTED && before.cause != RESET_TIMEOUT))
         return before; /* a copy, or the same again */
-    return (struct verdict){ RESET_CONNECTION_UNKNOWN, s->confirmed && answers_latest(a) && comes_as_others(a) };
+    return assumed(RESET_CONNECTION_UNKNOWN); /* or its program's RST, captured behind an answer */
 }
 
 /*
