@@ -27,7 +27,7 @@ CAUSES = {
     "half-open-found-by-data": [(9, "connection unknown", False)],
     "data-after-close": [(11, "data after close", True)],
     "time-wait-assassinated": [(14, "old duplicate in TIME_WAIT", True)],
-    "answer-and-unread-data-by-server": [(12, "aborted by its program", False), (13, "connection unknown", True)],
+    "answer-and-unread-data-by-server": [(12, "aborted by its program", False), (13, "connection unknown", False)],
     "keep-alive-in-vain-by-server": [(10, "keep-alive or user timeout", False)],
     "request-races-close": [(10, "data after close", True)],
     "figure-09": [(8, "unacceptable acknowledgement", False)],
