@@ -50,7 +50,7 @@ def ladder_steps(text):
     """What -z tcpstate,ladder prints, by number of connection: [[frame, states, arrow, segment, words above], ...]."""
     steps = {}
     for block in re.split(r"^Connection ", text, flags=re.M)[1:]:
-        lines = block.splitlines()
+        lines = [line for line in block.splitlines() if not line.startswith("why: ")]
         mine = steps.setdefault(int(re.match(r"\d+", block)[0]), [])
         above = []
         for line in lines[4 if not lines[2].startswith(" ") else 5:]:
