@@ -190,25 +190,27 @@ void seq_note_sent_in_order(struct tcpfsm_end *e, struct tcpfsm_end *peer, const
     }
 }
 
-/* Drops from the held ranges what is in order by now. */
-static void absorb(struct tcpfsm_end *e)
+uint32_t seq_absorb(uint32_t next, struct tcpfsm_range *held, unsigned *count)
 {
-    for (unsigned i = 0; i < e->held_count;) {
-        if (seq_gt(e->held[i].from, e->rcv_nxt)) {
+    for (unsigned i = 0; i < *count;) {
+        if (seq_gt(held[i].from, next)) {
             i++;
             continue;
         }
-        e->rcv_nxt = seq_max(e->rcv_nxt, e->held[i].to);
-        e->held[i] = e->held[--e->held_count];
+        next = seq_max(next, held[i].to);
+        held[i] = held[--*count];
         i = 0; /* the next number moved: others may touch it now */
     }
+    return next;
 }
 
 void seq_advance_received(struct tcpfsm_end *e, uint32_t next)
 {
-    e->rcv_nxt = e->knows_rcv_nxt ? seq_max(e->rcv_nxt, next) : next;
+    unsigned held = e->held_count;
+
+    e->rcv_nxt = seq_absorb(e->knows_rcv_nxt ? seq_max(e->rcv_nxt, next) : next, e->held, &held);
+    e->held_count = held & 3;
     e->knows_rcv_nxt = true;
-    absorb(e);
 }
 
 /* Index of the range that reaches furthest. There is at least one. */
@@ -227,9 +229,8 @@ static void hold(struct tcpfsm_end *e, uint32_t from, uint32_t to)
 {
     for (unsigned i = 0; i < e->held_count; i++) {
         struct tcpfsm_range *h = &e->held[i];
-        if (seq_le(from, h->to) && seq_ge(to, h->from)) {
-            h->from = seq_lt(from, h->from) ? from : h->from;
-            h->to = seq_max(to, h->to);
+        if (seq_touches(h, from, to)) {
+            seq_widen(h, from, to);
             return;
         }
     }

@@ -112,6 +112,27 @@ static inline bool repeats_data(const struct tcpfsm_end *e, const struct tcpfsm_
     return seg->len > 0 && e->knows_data_end && seq_le(seq_data_end(seg), e->data_end);
 }
 
+/* Octets [from, to) overlap the range, or lie next to it. */
+static inline bool seq_touches(const struct tcpfsm_range *range, uint32_t from, uint32_t to)
+{
+    return seq_le(from, range->to) && seq_ge(to, range->from);
+}
+
+/* The range reaches over octets [from, to) too. */
+static inline void seq_widen(struct tcpfsm_range *range, uint32_t from, uint32_t to)
+{
+    range->from = seq_lt(from, range->from) ? from : range->from;
+    range->to = seq_max(to, range->to);
+}
+
+/*
+ * Drops from ranges held ahead of order what is in order by now.
+ *  next   number that is expected next
+ *  count  of ranges; set to that of those which are left
+ * Returns the number that is expected next then.
+ */
+uint32_t seq_absorb(uint32_t next, struct tcpfsm_range *held, unsigned *count);
+
 /* Forgets what the end sent and was sent: its SYN begins a new incarnation. */
 void seq_begin(struct tcpfsm_end *e, const struct tcpfsm_segment *syn);
 

@@ -149,16 +149,10 @@ static void note_last(struct zeek *z, struct zeek_end *s, const struct tcpfsm_se
 /* All data of the end below `next` is done with. */
 static void deliver(struct zeek_end *e, uint32_t next)
 {
-    e->delivered = seq_max(e->delivered, next);
-    for (unsigned i = 0; i < e->held_count;) {
-        if (seq_gt(e->held[i].from, e->delivered)) {
-            i++;
-            continue;
-        }
-        e->delivered = seq_max(e->delivered, e->held[i].to);
-        e->held[i] = e->held[--e->held_count];
-        i = 0; /* others may touch it now */
-    }
+    unsigned held = e->held_count;
+
+    e->delivered = seq_absorb(seq_max(e->delivered, next), e->held, &held);
+    e->held_count = held & 3;
 }
 
 static void note_data(struct zeek_end *s, uint32_t from, uint32_t to)
@@ -170,9 +164,8 @@ static void note_data(struct zeek_end *s, uint32_t from, uint32_t to)
     for (unsigned i = 0; i < s->held_count; i++) {
         struct tcpfsm_range *h = &s->held[i];
         const bool no_room = i == ZEEK_HELD_MAX - 1; /* better a gap missed than one that never was */
-        if ((seq_le(from, h->to) && seq_ge(to, h->from)) || no_room) {
-            h->from = seq_lt(from, h->from) ? from : h->from;
-            h->to = seq_max(to, h->to);
+        if (seq_touches(h, from, to) || no_room) {
+            seq_widen(h, from, to);
             return;
         }
     }
