@@ -44,15 +44,14 @@ bool expert_items_are_referenced(const proto_tree *tree)
 }
 
 /* "CLOSE_WAIT never left until the end of the capture, 586 s": of the end that entered it on this segment. */
-static void add_left_open(packet_info *pinfo, proto_item *item, bool proved, const struct final_view *final)
+static void add_left_open(packet_info *pinfo, proto_item *item, enum tcp_anomaly anomaly,
+                          const struct final_view *final)
 {
-    expert_field *ei = &items[proved ? TCP_ANOMALY_LEFT_OPEN : TCP_ANOMALY_LEFT_OPEN_ASSUMED];
-
     for (unsigned i = 0; i < 2; i++) {
         const struct final_end *end = &final->end[i];
         char age[NUMBER_SIZE];
-        if (end->left_open && end->since_frame == pinfo->num && proved == final_is_proved_leak(end))
-            expert_add_info_format(pinfo, item, ei, "%s never left until the end of the capture, %s",
+        if (end->left_open && end->since_frame == pinfo->num && anomaly == anomaly_of_left_open(end))
+            expert_add_info_format(pinfo, item, &items[anomaly], "%s never left until the end of the capture, %s",
                                    tcp_state_text(end->state, end->confirmed), number_duration(age, end->age_ns));
     }
 }
@@ -78,7 +77,7 @@ void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies, 
         if (!(anomalies & UINT32_C(1) << n))
             continue;
         if (n == TCP_ANOMALY_LEFT_OPEN || n == TCP_ANOMALY_LEFT_OPEN_ASSUMED)
-            add_left_open(pinfo, item, n == TCP_ANOMALY_LEFT_OPEN, final);
+            add_left_open(pinfo, item, (enum tcp_anomaly)n, final);
         else if (n == TCP_ANOMALY_CLOSE_RACE)
             add_close_race(pinfo, item, shown, src);
         else

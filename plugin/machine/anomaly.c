@@ -160,7 +160,7 @@ uint32_t anomalies_left_open(const struct log_view *shown, const struct final_vi
             continue;
         const struct final_end *end = &final->end[step.end];
         if (end->left_open && end->state == step.entered && end->since_frame == shown->end[step.end].since_frame)
-            found |= final_is_proved_leak(end) ? BIT(LEFT_OPEN) : BIT(LEFT_OPEN_ASSUMED);
+            found |= UINT32_C(1) << anomaly_of_left_open(end);
     }
     return found;
 }

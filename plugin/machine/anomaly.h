@@ -33,6 +33,12 @@ static inline bool anomalies_are_possible(const struct log_view *shown, unsigned
 uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct tcpfsm_segment *seg,
                       int64_t stuck_ns);
 
+/* Which anomaly it is that an end was left open: an accusation only where that is a proved leak. */
+static inline enum tcp_anomaly anomaly_of_left_open(const struct final_end *end)
+{
+    return final_is_proved_leak(end) ? TCP_ANOMALY_LEFT_OPEN : TCP_ANOMALY_LEFT_OPEN_ASSUMED;
+}
+
 /*
  * The same of a connection that was left open: on the segment with which an end entered the state that it never left.
  *  final  how the connection stands at the end of the capture
