@@ -31,17 +31,28 @@ const char *number_grouped(char text[NUMBER_SIZE], uint64_t number)
     return text;
 }
 
-const char *number_seconds(char text[NUMBER_SIZE], int64_t time_ns)
+/* A number of parts of a second, of which a second has so many: a power of ten. */
+static const char *seconds_of(char *text, int64_t parts, uint64_t per_second)
 {
-    const int64_t us = time_ns / 1000, magnitude = us < 0 ? -us : us;
+    const uint64_t magnitude = parts < 0 ? 0 - (uint64_t)parts : (uint64_t)parts;
     char *to = text;
 
-    if (us < 0)
+    if (parts < 0)
         *to++ = '-';
-    to = number_write(to, (uint64_t)magnitude / 1000000);
-    number_write(to, 1000000 + (uint64_t)magnitude % 1000000);
+    to = number_write(to, magnitude / per_second);
+    number_write(to, per_second + magnitude % per_second);
     *to = '.'; /* in place of the 1 that held the zeros */
     return text;
+}
+
+const char *number_seconds(char text[NUMBER_SIZE], int64_t time_ns)
+{
+    return seconds_of(text, time_ns / 1000, 1000000);
+}
+
+const char *number_exact_seconds(char text[NUMBER_SIZE], int64_t time_ns)
+{
+    return seconds_of(text, time_ns, 1000000000);
 }
 
 const char *number_duration(char text[NUMBER_SIZE], int64_t time_ns)

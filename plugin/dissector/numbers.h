@@ -20,6 +20,9 @@ const char *number_grouped(char text[NUMBER_SIZE], uint64_t number);
 /* A time in nanoseconds as seconds with microseconds: "-0.000100"; returns text. */
 const char *number_seconds(char text[NUMBER_SIZE], int64_t time_ns);
 
+/* The same with nanoseconds: "-0.000100000"; returns text. */
+const char *number_exact_seconds(char text[NUMBER_SIZE], int64_t time_ns);
+
 /* A time in nanoseconds, not negative, as a reader wants it: "586 s", "0.17 s", "0.21 ms"; returns text. */
 const char *number_duration(char text[NUMBER_SIZE], int64_t time_ns);
 

@@ -105,25 +105,11 @@ static const char *frame_number(char text[NUMBER_SIZE], uint32_t frame)
     return text;
 }
 
-const char *json_seconds(char text[2 * NUMBER_SIZE], int64_t time_ns)
-{
-    const int64_t second_ns = 1000000000;
-    const uint64_t magnitude = time_ns < 0 ? 0 - (uint64_t)time_ns : (uint64_t)time_ns;
-    char *to = text;
-
-    if (time_ns < 0)
-        *to++ = '-';
-    to = number_write(to, magnitude / (uint64_t)second_ns);
-    number_write(to, (uint64_t)second_ns + magnitude % (uint64_t)second_ns);
-    *to = '.'; /* in place of the 1 that held the zeros */
-    return text;
-}
-
 static void put_seconds(json_dumper *json, const char *name, int64_t time_ns)
 {
-    char text[2 * NUMBER_SIZE];
+    char text[NUMBER_SIZE];
 
-    put_literal(json, name, json_seconds(text, time_ns));
+    put_literal(json, name, number_exact_seconds(text, time_ns));
 }
 
 /* ------------------------------------------------------------------ one connection */
@@ -131,7 +117,7 @@ static void put_seconds(json_dumper *json, const char *name, int64_t time_ns)
 static void put_end(json_dumper *json, const char *name, const struct json_connection *c, const struct log_end *end,
                     const struct final_end *final, unsigned index, struct hosts *hosts)
 {
-    char host[HOST_NAME_SIZE], since[NUMBER_SIZE], age[2 * NUMBER_SIZE];
+    char host[HOST_NAME_SIZE], since[NUMBER_SIZE], age[NUMBER_SIZE];
 
     json_dumper_set_member_name(json, name);
     json_dumper_begin_object(json);
@@ -141,7 +127,7 @@ static void put_end(json_dumper *json, const char *name, const struct json_conne
                            "\"final_confirmed\":%s,\"final_age\":%s,\"left_open\":%s,\"segments\":%" PRIu64
                            ",\"bytes\":%" PRIu64, c->base.port[index], tcp_state_name(end->state),
                            flag(end->confirmed), frame_number(since, end->since_frame), tcp_state_name(final->state),
-                           flag(final->confirmed), json_seconds(age, final->age_ns), flag(final->left_open),
+                           flag(final->confirmed), number_exact_seconds(age, final->age_ns), flag(final->left_open),
                            c->segments[index], c->octets[index]);
     json_dumper_end_object(json);
 }
@@ -159,13 +145,13 @@ static void put_transition(json_dumper *json, const struct log *log, uint32_t in
 {
     const struct log_view view = { .log = log, .first = index, .count = 1 };
     const struct log_entry *e = &log->entry[index];
-    char time[2 * NUMBER_SIZE];
+    char time[NUMBER_SIZE];
     struct log_step step;
 
     if (!log_step(&view, 0, &step))
         return;
     json_dumper_value_anyf(json, "{\"frame\":%u,\"time\":%s,\"end\":\"%s\",\"from\":\"%s\",\"to\":\"%s\","
-                           "\"event\":\"%s\",\"confirmed\":%s}", e->frame, json_seconds(time, e->time_ns),
+                           "\"event\":\"%s\",\"confirmed\":%s}", e->frame, number_exact_seconds(time, e->time_ns),
                            role_of(final, step.end), tcp_state_name(step.left), tcp_state_name(step.entered),
                            tcp_event_name(step.event),
                            flag(step.end ? e->facts.confirmed1 : e->facts.confirmed0));
@@ -206,8 +192,7 @@ static void put_expert(json_dumper *json, const struct json_connection *c, const
     for (unsigned i = 0; i < 2; i++) {
         const struct final_end *end = &final->end[i];
         if (end->left_open && end->since_frame && end->since_frame <= choice->last_frame)
-            put_item(json, end->since_frame,
-                     final_is_proved_leak(end) ? TCP_ANOMALY_LEFT_OPEN : TCP_ANOMALY_LEFT_OPEN_ASSUMED);
+            put_item(json, end->since_frame, anomaly_of_left_open(end));
     }
     json_dumper_end_array(json);
 }
@@ -233,7 +218,7 @@ void json_put(json_dumper *json, const struct json_connection *c, const struct j
             choice->hosts);
     put_end(json, "server", c, &last.end[!final.client], &final.end[!final.client], !final.client,
             choice->hosts);
-    put_text(json, "local", last.local == final.client ? "client" : "server");
+    put_text(json, "local", role_of(&final, last.local));
     put_text(json, "local_by", val_to_str_const(last.local_by, local_by_names, ""));
     put_flag(json, "midstream", last.midstream);
     put_number(json, "first_frame", i->first_frame);

@@ -40,7 +40,4 @@ void json_note(struct json_connection *c, wmem_allocator_t *pool, const packet_i
 /* Prints the connection: a value. */
 void json_put(json_dumper *json, const struct json_connection *c, const struct json_choice *choice);
 
-/* Seconds, with nine digits behind the point; returns text. */
-const char *json_seconds(char text[2 * NUMBER_SIZE], int64_t time_ns);
-
 #endif
