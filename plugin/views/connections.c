@@ -78,29 +78,38 @@ static void print_row(const struct row *row, int client_width, int server_width)
         printf("  why: %s\n", why);
 }
 
+/*
+ * "177 of 1,860 left in CLOSE_WAIT, 2 of 1,860 left in LAST_ACK": ends left open, by state.
+ *  first    stands before them
+ *  of_all   behind each number
+ * Returns whether there are any.
+ */
+static bool print_left(const uint32_t left[TCP_TIME_WAIT + 1], const char *first, const char *of_all)
+{
+    char number[NUMBER_SIZE];
+    bool any = false;
+
+    for (uint8_t state = 0; state <= TCP_TIME_WAIT; state++) {
+        if (!left[state])
+            continue;
+        printf("%s%s%s in %s", any ? ", " : first, number_grouped(number, left[state]), of_all, tcp_state_name(state));
+        any = true;
+    }
+    return any;
+}
+
 /* "177 of 1,860 left in CLOSE_WAIT at 10.0.0.5:8443; clients: 177 in FIN_WAIT_2" */
 static void print_summary(const struct server_summary *s)
 {
-    static const char *const whose[] = { "; clients: ", " left in " };
-    char all[NUMBER_SIZE], number[NUMBER_SIZE];
+    char all[NUMBER_SIZE], of_all[NUMBER_SIZE + sizeof " of  left"];
 
-    for (int role = 1; role >= 0; role--) {
-        const char *before = role ? "" : whose[role];
-        for (uint8_t state = 0; state <= TCP_TIME_WAIT; state++) {
-            if (!s->left[role][state])
-                continue;
-            number_grouped(number, s->left[role][state]);
-            if (role)
-                printf("%s%s of %s left in %s", before, number, number_grouped(all, s->connections),
-                       tcp_state_name(state));
-            else
-                printf("%s%s in %s", before, number, tcp_state_name(state));
-            before = ", ";
-        }
-        if (role)
-            printf(*before ? " at %s" : "none of %s left open at %s", *before ? s->endpoint : number_grouped(all,
-                   s->connections), s->endpoint);
-    }
+    number_grouped(all, s->connections);
+    g_stpcpy(g_stpcpy(g_stpcpy(of_all, " of "), all), " left");
+    if (print_left(s->left[1], "", of_all))
+        printf(" at %s", s->endpoint);
+    else
+        printf("none of %s left open at %s", all, s->endpoint);
+    print_left(s->left[0], "; clients: ", "");
     putchar('\n');
 }
 
@@ -117,22 +126,14 @@ static void print_summaries(const struct row *rows, uint32_t count)
 
 static void text_draw(void *data)
 {
-    const struct view *view = (const struct view *)data;
-    const struct incarnation_list *connections = &view->connections;
-    struct row *rows = g_new(struct row, connections->last ? connections->last->number : 0);
-    uint32_t count = 0;
     int client_width = (int)sizeof "Client" - 1, server_width = (int)sizeof "Server" - 1;
+    uint32_t count;
+    struct row *rows = rows_of((const struct view *)data, &count);
 
-    for (const struct incarnation *i = connections->first; i; i = i->next) {
-        if (!view_shows(view, i))
-            continue;
-        struct row *row = &rows[count++];
-        row_fill(row, i);
-        client_width = MAX(client_width, (int)strlen(row->client));
-        server_width = MAX(server_width, (int)strlen(row->server));
+    for (uint32_t n = 0; n < count; n++) {
+        client_width = MAX(client_width, (int)strlen(rows[n].client));
+        server_width = MAX(server_width, (int)strlen(rows[n].server));
     }
-    if (count)
-        qsort(rows, count, sizeof *rows, rows_compare);
     printf("TCP connections at the end of the capture: %u\n"
            "1: left open, 2: an end waits, 3: open, 4: over; " ASSUMED_MARK ": assumed; >: older than the capture\n",
            count);

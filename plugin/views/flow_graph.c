@@ -96,6 +96,7 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
 {
     struct ws_flow *flow = (struct ws_flow *)data;
     const struct tcpstate_tap *tap = (const struct tcpstate_tap *)tapped;
+    const struct colour *colour = colour_of(tap);
     struct ws_flow_item *item = sequence_analysis_create_sai_with_addresses(pinfo, flow);
 
     if (!item)
@@ -107,8 +108,8 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
     item->destport = tap->segment.destport;
     item->label = label_of(&tap->segment.seg);
     item->comment = comment_of(&tap->view.shown);
-    item->foreground = colour_of(tap)->foreground;
-    item->background = colour_of(tap)->background;
+    item->foreground = colour->foreground;
+    item->background = colour->background;
     item->has_colour = true;
     item->display = true;
     item->line_style = 1;

@@ -361,7 +361,8 @@ static void put_ladder(struct page *page, const struct row *row)
     for (uint32_t n = 0; r && n < LADDER_MAX; n++, r = r->next)
         put_row(page, i, r);
     end_array(page);
-    put_number(page, "rows_left_out", ladder_rows(row) - MIN(ladder_rows(row), (uint32_t)LADDER_MAX));
+    const uint32_t count = ladder_rows(row);
+    put_number(page, "rows_left_out", count - MIN(count, (uint32_t)LADDER_MAX));
     put_way(page, i, last_frame_shown(row));
     end_object(page);
 }
@@ -472,24 +473,11 @@ static void put_data(struct page *page)
     g_free(page->has_ladder);
 }
 
-static struct row *list_connections(const struct view *view, uint32_t *count)
-{
-    struct row *rows = g_new(struct row, view->connections.last ? view->connections.last->number : 0);
-
-    *count = 0;
-    for (const struct incarnation *i = view->connections.first; i; i = i->next) {
-        if (view_shows(view, i))
-            row_fill(&rows[(*count)++], i);
-    }
-    qsort(rows, *count, sizeof *rows, rows_compare);
-    return rows;
-}
-
 static void draw(void *data)
 {
     const struct view *view = (const struct view *)data;
     struct page page = { .view = view, .limits = pair_final_limits() };
-    struct row *rows = list_connections(view, &page.connections);
+    struct row *rows = rows_of(view, &page.connections);
 
     page.rows = rows;
     page.listed = MIN(page.connections, (uint32_t)CONNECTIONS_MAX);

@@ -42,7 +42,7 @@ void row_fill(struct row *row, const struct incarnation *i)
     row->waiting = waits[0] != waits[1] ? waits[1] : end[1].age_ns > end[0].age_ns;
 }
 
-int rows_compare(const void *a, const void *b)
+static int rows_compare(const void *a, const void *b)
 {
     const struct row *x = (const struct row *)a, *y = (const struct row *)b;
     const int64_t x_ns = x->final.end[x->waiting].age_ns, y_ns = y->final.end[y->waiting].age_ns;
@@ -52,6 +52,21 @@ int rows_compare(const void *a, const void *b)
     if (x_ns != y_ns)
         return x_ns < y_ns ? 1 : -1;
     return x->connection->number < y->connection->number ? -1 : 1;
+}
+
+struct row *rows_of(const struct view *view, uint32_t *count)
+{
+    const struct incarnation_list *all = &view->connections;
+    struct row *rows = g_new(struct row, all->last ? all->last->number : 0);
+
+    *count = 0;
+    for (const struct incarnation *i = all->first; i; i = i->next) {
+        if (view_shows(view, i))
+            row_fill(&rows[(*count)++], i);
+    }
+    if (*count)
+        qsort(rows, *count, sizeof *rows, rows_compare);
+    return rows;
 }
 
 static int summaries_compare(const void *a, const void *b)

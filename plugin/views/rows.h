@@ -9,6 +9,7 @@
 #include "final.h"
 #include "incarnations.h"
 #include "names.h"
+#include "views.h"
 
 /* What an operator asks first of a connection, in this order. */
 enum row_rank {
@@ -29,8 +30,12 @@ struct row {
 /* How the incarnation stands at the end of the capture, as far as it has been read. */
 void row_fill(struct row *row, const struct incarnation *i);
 
-/* For qsort, of struct row: by rank, then the longest wait first, then in order of the capture. */
-int rows_compare(const void *a, const void *b);
+/*
+ * The connections that a view shows: by rank, then the longest wait first, then in order of the capture.
+ *  count  set to their number
+ * Returns an array, to be freed with g_free.
+ */
+struct row *rows_of(const struct view *view, uint32_t *count);
 
 /* One server endpoint, and how its connections were left. */
 struct server_summary {
