@@ -159,16 +159,16 @@ static struct place named_at(const struct place *at)
     return (struct place){ .a = at->a, .tree = at->tree, .always = false, .hidden = true };
 }
 
-/*
- * Lines that say more than their value: of the parts, the last of which is NULL. Put together where Wireshark keeps an
- * item's line: a format would take as many instructions again as to add the item, once for each line of the tree. An
- * item that is not in the tree, or hidden, has none.
- */
+/* An item that is not in the tree, or hidden, has no line. */
 static bool has_line(const struct place *at, const proto_item *item)
 {
     return item && at->a->words && !at->hidden;
 }
 
+/*
+ * Lines that say more than their value: of the parts, the last of which is NULL. Put together where Wireshark keeps an
+ * item's line: a format would take as many instructions again as to add the item, once for each line of the tree.
+ */
 static G_GNUC_NULL_TERMINATED void set_line(const struct place *at, proto_item *item, ...)
 {
     if (!has_line(at, item))
@@ -195,8 +195,7 @@ static void add_event(const struct place *at, const struct end_fields *f, uint8_
     const struct place named = named_at(at);
     proto_item *item = add_number(at, &f->event, event);
 
-    if (is_wanted(&named, &f->event_str))
-        add_text(&named, &f->event_str, tcp_event_name(event));
+    add_text(&named, &f->event_str, tcp_event_name(event));
     if (!has_line(at, item))
         return;
     const char *text = tcp_event_text(event);

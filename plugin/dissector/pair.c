@@ -218,8 +218,8 @@ void pairs_note_time(const packet_info *pinfo)
 struct final_limits pair_final_limits(void)
 {
     return (struct final_limits){
-        .start_ns = time_ns(&file.first_time), .end_ns = time_ns(&file.latest_time), .time_wait_ns = (int64_t)pair_time_wait_s * 1000000000,
-        .stuck_ns = pair_stuck_after_ns(),
+        .start_ns = time_ns(&file.first_time), .end_ns = time_ns(&file.latest_time),
+        .time_wait_ns = (int64_t)pair_time_wait_s * 1000000000, .stuck_ns = pair_stuck_after_ns(),
     };
 }
 
