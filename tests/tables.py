@@ -38,5 +38,9 @@ def _texts(file, macro):
 RESET_CAUSES = _texts("reset_causes.def", "RESET_CAUSE")
 ATTEMPTS = _texts("attempts.def", "ATTEMPT")
 
+# Of a state's number its name, as TCPSTATE has them. Not read from the plugin: users type these.
+STATES = ("CLOSED", "LISTEN", "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
+          "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
+
 # What tcpstate.closed_by must say, by its number; 0 is not shown. Not read from the plugin: users type these.
 CLOSERS = ("-", "client", "server", "simultaneous", "reset by client", "reset by server", "refused", "refused by ICMP")

@@ -10,7 +10,6 @@ import re
 import socket
 import sys
 import tempfile
-from pathlib import Path
 from typing import NamedTuple
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "field"))
@@ -19,6 +18,7 @@ import captures  # noqa: E402  (found only now)
 import kernel  # noqa: E402
 from forge import MARK  # noqa: E402
 from lab import ADDRESSES  # noqa: E402
+from tables import EVENTS  # noqa: E402
 from wire import HOSTS  # noqa: E402
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
@@ -38,10 +38,7 @@ _FIELDS = ("frame.time_epoch", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst",
 _STEPS = tuple(f"tcpstate.{end}.{what}" for end in ("local", "remote")
                for what in ("left", "entered", "event"))
 
-_EVENTS_FILE = Path(__file__).resolve().parent.parent.parent / "plugin" / "machine" / "tcp_events.def"
-_EVENT = re.compile("|".join(re.escape(name) for name in sorted(
-    re.findall(r'^TCP_EVENT\([^"]*"([^"]+)"', _EVENTS_FILE.read_text(encoding="utf-8"), re.M),
-    key=len, reverse=True)))
+_EVENT = re.compile("|".join(re.escape(name) for name in sorted(filter(None, EVENTS.values()), key=len, reverse=True)))
 
 
 class Step(NamedTuple):

@@ -2,12 +2,11 @@
 """What the plugin shows on each segment, as little as is needed, from one run of tshark."""
 
 import re
-from pathlib import Path
 from typing import NamedTuple
 
-_EVENTS_FILE = Path(__file__).resolve().parent.parent.parent / "plugin" / "machine" / "tcp_events.def"
-_EVENTS = {notation: int(number) for number, notation in re.findall(
-    r'^TCP_EVENT\( *(\d+), *\w+, *"([^"]+)"', _EVENTS_FILE.read_text(encoding="utf-8"), re.M)}
+from tables import EVENTS
+
+_EVENTS = {name: number for number, name in EVENTS.items() if name}
 # An event by its number, or its name, which may have commas.
 _EVENT = re.compile("|".join([r"\b\d+\b", *(re.escape(name) for name in sorted(_EVENTS, key=len, reverse=True))]))
 

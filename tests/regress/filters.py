@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent))
 
+from tables import STATES  # noqa: E402
 from tshark import Tshark  # noqa: E402
 
 CAPTURES = HERE.parent.parent / "test-captures"
@@ -36,9 +37,6 @@ FIELDS = {
     "tcpstate.transition": "FT_BOOLEAN",
     "tcpstate.midstream": "FT_BOOLEAN",
 }
-
-STATES = ("CLOSED", "LISTEN", "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
-          "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
 
 
 class Filters(unittest.TestCase):

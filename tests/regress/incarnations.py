@@ -14,10 +14,8 @@ from typing import NamedTuple
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tables import ATTEMPTS, CLOSERS, EVENTS, RESET_CAUSES  # noqa: E402
+from tables import ATTEMPTS, CLOSERS, EVENTS, RESET_CAUSES, STATES  # noqa: E402
 
-STATES = ("CLOSED", "LISTEN", "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
-          "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
 OVER = ("CLOSED", "TIME_WAIT", "LISTEN")
 PASSED_THROUGH = ("SYN_RCVD", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT", "CLOSING", "LAST_ACK")
 TIME_WAIT_S, STUCK_AFTER_S = 240, 60  # as the preferences are by default

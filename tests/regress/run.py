@@ -32,7 +32,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent / "test-captures")]
 import build  # noqa: E402
 from figure5 import leads_along  # noqa: E402
 from together import together  # noqa: E402
-from tables import EVENTS  # noqa: E402
+from tables import EVENTS, STATES  # noqa: E402
 from tshark import Tshark  # noqa: E402
 
 FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
@@ -204,10 +204,6 @@ def sender_first(layer):
         return {re.sub(r"^tcpstate\.(local|remote)\b(?!\.by)", lambda match: ends[match[1]], name): value
                 for name, value in values.items()}
     return replace(layer, shown=renamed(layer.shown), steps=renamed(layer.steps))
-
-
-STATES = ("CLOSED", "LISTEN", "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2",
-          "CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
 
 
 def state_name(number):
