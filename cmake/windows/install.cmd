@@ -1,0 +1,12 @@
+@echo off
+rem Puts the plugin and its profile where this user's Wireshark @SERIES@ looks. Close Wireshark first.
+setlocal
+set "to=%APPDATA%\Wireshark"
+xcopy /e /i /q /y "%~dp0plugins" "%to%\plugins" || goto failed
+xcopy /e /i /q /y "%~dp0profiles" "%to%\profiles" || goto failed
+echo Installed in %to%. Wireshark lists tcpstate.dll in Help, About Wireshark, Plugins.
+exit /b 0
+
+:failed
+echo Not installed. Is Wireshark still running? It keeps the plugin open.
+exit /b 1
