@@ -94,9 +94,11 @@ def write_development_files(root, series, folder):
         root.run([f"{COMPILER}-dlltool", "--input-def", f"{folder}/{name}.def", "--dllname", dll,
                   "--output-lib", f"{folder}/lib{name}.dll.a"])
     major, minor = series.split(".")
-    (outside / "WiresharkConfig.cmake").write_text(_CONFIG.format(series=series, major=major, minor=minor, folder=folder))
+    (outside / "WiresharkConfig.cmake").write_text(
+        _CONFIG.format(series=series, major=major, minor=minor, folder=folder))
     told = debian.path(f"{LIBRARY_FOLDER}/pkgconfig/glib-2.0.pc").read_text()
-    (outside / "glib-2.0.pc").write_text(_PKG_CONFIG.format(version=re.search(r"Version: (\S+)", told)[1], folder=folder))
+    (outside / "glib-2.0.pc").write_text(
+        _PKG_CONFIG.format(version=re.search(r"Version: (\S+)", told)[1], folder=folder))
 
 
 def exports(library):
@@ -115,7 +117,8 @@ def build(root, series, folder, kind="RelWithDebInfo"):
     write_development_files(root, series, f"{folder}/development")
     root.run(["cmake", "-S", f"{folder}/project", "-B", f"{folder}/built", "-G", "Ninja",
               "--toolchain", f"{folder}/project/{HERE}/toolchain.cmake", f"-DCMAKE_BUILD_TYPE={kind}",
-              f"-DCMAKE_C_FLAGS=-ffile-prefix-map={folder}/development=/usr", # some of Wireshark's macros name their file
+              # Some of Wireshark's macros name their file.
+              f"-DCMAKE_C_FLAGS=-ffile-prefix-map={folder}/development=/usr",
               "-DCMAKE_MODULE_LINKER_FLAGS_RELWITHDEBINFO=-s", "-DTCPSTATE_WERROR=ON",
               f"-DWireshark_DIR={folder}/development", "-DBUILD_TESTING=OFF"],
              variables={"PKG_CONFIG_LIBDIR": f"{folder}/development"})
@@ -148,7 +151,7 @@ def pack(series, dll, folder):
 
 
 def date():
-    """The date of all files: SOURCE_DATE_EPOCH, or the newest dated heading of CHANGELOG.md, as in the other packages."""
+    """The date of all files, as in the other packages: SOURCE_DATE_EPOCH, or CHANGELOG.md's newest dated heading."""
     if "SOURCE_DATE_EPOCH" in os.environ:
         return time.gmtime(int(os.environ["SOURCE_DATE_EPOCH"]))[:6]
     dated = re.search(r"^## .* (\d+)-(\d+)-(\d+)$", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)

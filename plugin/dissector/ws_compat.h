@@ -111,7 +111,7 @@ WS_DLL_PUBLIC struct ws_flow_item *sequence_analysis_create_sai_with_addresses(p
                                                                                struct ws_flow *flow);
 WS_DLL_PUBLIC struct ws_flow *sequence_analysis_info_new(void);
 WS_DLL_PUBLIC void sequence_analysis_info_free(struct ws_flow *flow); /* with its items */
-WS_DLL_PUBLIC int sequence_analysis_get_nodes(struct ws_flow *flow); /* sets src_node and dst_node of what is displayed */
+WS_DLL_PUBLIC int sequence_analysis_get_nodes(struct ws_flow *flow); /* sets src_node, dst_node of what is displayed */
 
 /*
  * Whether addresses and ports alone tell connections apart. In newer series a preference may add interface, MAC

@@ -106,7 +106,7 @@ static bool is_new_flow(const struct ws_flow *flow)
     return !flow->name && flow->conversations == 0 && flow->items && !flow->items->head && flow->items->length == 0;
 }
 
-/* Whether Wireshark finds the nodes of a new item in a flow of its own: it reads and writes the members from end to end. */
+/* Whether Wireshark finds the nodes of a new item, in a flow for this alone: the first and last members lie right. */
 static bool finds_nodes(struct ws_flow_item *item)
 {
     struct ws_flow *flow = sequence_analysis_info_new();

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""-z flow,tcpstate where the running Wireshark has flow graphs that the plugin does not know: a message, no graph, no crash.
+"""-z flow,tcpstate where the running Wireshark's flow graphs are not as the plugin knows them: a message, no graph.
 
     other_flow_graph.py LIBRARY...    each stands in for a part of Wireshark's own
 """

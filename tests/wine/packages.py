@@ -37,7 +37,8 @@ def tables(root, dll):
     imported = {}
     for part in re.split(r"^\s*DLL Name: ", told.split("[Ordinal/Name Pointer] Table")[0], flags=re.MULTILINE)[1:]:
         library, *lines = part.splitlines()
-        imported[library] = {line.split()[-1] for line in lines if re.match(r"\t[0-9a-f]{8,}\s+\S+\s+[0-9a-f]{4}\s", line)}
+        imported[library] = {line.split()[-1] for line in lines
+                             if re.match(r"\t[0-9a-f]{8,}\s+\S+\s+[0-9a-f]{4}\s", line)}
     exported = set(re.findall(r"\b(?:plugin|proto_reg|proto)_\w+", told.split("[Ordinal/Name Pointer] Table")[1]))
     return imported, exported
 
