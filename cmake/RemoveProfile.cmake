@@ -1,4 +1,4 @@
-# Removes the installed profile; its folder stays if anything else is in it.
+# Removes installed files, the profile's or the schema; their folder stays if anything else is in it.
 # usage: cmake -DFOLDER=... -DFILES=... -P RemoveProfile.cmake
 foreach(file IN LISTS FILES)
     file(REMOVE "${FOLDER}/${file}")

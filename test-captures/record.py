@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "conformance"))
 
 import scenarios  # noqa: E402  (found only now)
+import tracing  # noqa: E402
 
 # The others are recorded only to be compared, see tests/conformance/run.py.
 BUNDLED = {name: s for name, s in scenarios.SCENARIOS.items() if s.look}
@@ -51,6 +52,7 @@ def main(names):
         sys.exit(f"no such bundled scenario: {', '.join(unknown)}")
     if os.geteuid() != 0:
         sys.exit("only root may make network namespaces")
+    tracing.mount()
     for name in names or BUNDLED:
         print(name, flush=True)
         with tempfile.TemporaryDirectory() as fresh:  # what is here stays, should this fail

@@ -27,5 +27,16 @@ SUMMARIES = [summary for _, _, summary in _ROWS]
 EVENTS = {int(number): name for number, name in re.findall(
     r'^TCP_EVENT\( *(\d+), *\w+, *"([^"]*)"', (_MACHINE / "tcp_events.def").read_text(encoding="utf-8"), re.M)}
 
+
+
+def _texts(file, macro):
+    """The texts of a table's rows by number; None for 0, which is none of them."""
+    rows = re.findall(rf'^{macro}\( *(\d+), *\w+, *"([^"]+)"', (_MACHINE / file).read_text(encoding="utf-8"), re.M)
+    return {0: None} | {int(number): text for number, text in rows}
+
+
+RESET_CAUSES = _texts("reset_causes.def", "RESET_CAUSE")
+ATTEMPTS = _texts("attempts.def", "ATTEMPT")
+
 # What tcpstate.closed_by must say, by its number; 0 is not shown. Not read from the plugin: users type these.
 CLOSERS = ("-", "client", "server", "simultaneous", "reset by client", "reset by server", "refused", "refused by ICMP")

@@ -89,7 +89,6 @@ struct annotated {
     const struct final_view *final; /* NULL: the capture has not been read, or nothing refers to its end */
     const struct words *words; /* NULL: nothing refers to the tree's texts, but to values of fields */
     bool named;                /* fields that repeat others are made, whether something refers to them or not */
-    unsigned calls;            /* of its sender, as calls_of() */
 };
 
 /* Returns 0 or 1: asked for the fields of every segment, in line and without a branch for each. */
@@ -165,9 +164,14 @@ static struct place named_at(const struct place *at)
  * item's line: a format would take as many instructions again as to add the item, once for each line of the tree. An
  * item that is not in the tree, or hidden, has none.
  */
+static bool has_line(const struct place *at, const proto_item *item)
+{
+    return item && at->a->words && !at->hidden;
+}
+
 static G_GNUC_NULL_TERMINATED void set_line(const struct place *at, proto_item *item, ...)
 {
-    if (!item || !at->a->words || at->hidden)
+    if (!has_line(at, item))
         return;
 
     item_label_t *line = wmem_new0(at->a->pinfo->pool, item_label_t);
@@ -188,15 +192,19 @@ static G_GNUC_NULL_TERMINATED void set_line(const struct place *at, proto_item *
 static void add_event(const struct place *at, const struct end_fields *f, uint8_t event)
 {
     static const char evidence[] = "evidence: ";
+    const struct place named = named_at(at);
+    proto_item *item = add_number(at, &f->event, event);
+
+    if (is_wanted(&named, &f->event_str))
+        add_text(&named, &f->event_str, tcp_event_name(event));
+    if (!has_line(at, item))
+        return;
     const char *text = tcp_event_text(event);
     const bool corrects = g_str_has_prefix(text, evidence);
-    const struct place named = named_at(at);
     char number[NUMBER_SIZE];
-
     number_write(number, event);
-    set_line(at, add_number(at, &f->event, event), corrects ? "Corrected: " : "Event: ",
-             corrects ? text + sizeof evidence - 1 : text, " (", number, "). ", tcp_event_sentence(event), NULL);
-    add_text(&named, &f->event_str, tcp_event_name(event));
+    set_line(at, item, corrects ? "Corrected: " : "Event: ", corrects ? text + sizeof evidence - 1 : text, " (", number,
+             "). ", tcp_event_sentence(event), NULL);
 }
 
 /* "ESTABLISHED → FIN_WAIT_1 after 0.17 s", and why. */
@@ -205,14 +213,23 @@ static void add_step(const struct place *at, const struct end_fields *f, const s
     const struct place hidden = hidden_at(at);
     char lasted[NUMBER_SIZE] = "";
 
-    if (step->has_dwell)
-        number_duration(lasted, step->dwell_ns);
     add_event(at, f, step->event);
     add_number(&hidden, &f->left, step->left);
     if (step->has_dwell)
         add_time(&hidden, &f->dwell, step->dwell_ns);
-    set_line(at, add_number(at, &f->entered, step->entered), tcp_state_name(step->left), ARROW,
-             tcp_state_name(step->entered), step->has_dwell ? " after " : "", lasted, NULL);
+    proto_item *item = add_number(at, &f->entered, step->entered);
+    if (!has_line(at, item))
+        return;
+    if (step->has_dwell)
+        number_duration(lasted, step->dwell_ns);
+    set_line(at, item, tcp_state_name(step->left), ARROW, tcp_state_name(step->entered),
+             step->has_dwell ? " after " : "", lasted, NULL);
+}
+
+static unsigned are_steps_wanted(const struct place *at, const struct end_fields *f)
+{
+    return is_wanted(at, &f->event) | is_referenced(&f->left) | is_referenced(&f->dwell) | is_referenced(&f->entered)
+        | is_referenced(&f->event_str);
 }
 
 /* The transitions of one end on this segment, in order. */
@@ -229,10 +246,12 @@ static void add_steps(const struct place *at, const struct end_fields *f, unsign
 
 static void add_calls(const struct place *at, const struct end_fields *f)
 {
+    const struct pair_view *view = at->a->view;
+    const unsigned calls = calls_of(&view->shown, view->src, &at->a->segment->seg);
     const struct place named = named_at(at);
 
-    for (uint8_t call = 1; at->a->calls >> call; call++) {
-        if (!(at->a->calls >> call & 1))
+    for (uint8_t call = 1; calls >> call; call++) {
+        if (!(calls >> call & 1))
             continue;
         set_line(at, add_number(at, &f->call, call), "User call: ", tcp_call_name(call), NULL);
         add_text(&named, &f->call_str, tcp_call_name(call));
@@ -247,8 +266,9 @@ static void add_details(const struct place *at, const struct end_fields *f, unsi
     const struct place hidden = hidden_at(at), named = named_at(at);
 
     add_number(&hidden, &f->previous, end->previous);
-    add_steps(at, f, index);
-    if (index == a->view->src && a->calls)
+    if (a->view->shown.count > 0 && are_steps_wanted(at, f))
+        add_steps(at, f, index);
+    if (index == a->view->src && (is_wanted(at, &f->call) || is_wanted(&named, &f->call_str)))
         add_calls(at, f);
     set_line(at, add_number(at, &f->confirmed, end->confirmed),
              a->words ? proof_text(a->pinfo->pool, end, &a->view->shown) : "", NULL);
@@ -259,26 +279,31 @@ static void add_details(const struct place *at, const struct end_fields *f, unsi
     add_text(&named, &f->mark, tcp_state_text(end->state, end->confirmed));
 }
 
-/* How many fields of an end are registered, from its first on. */
-static inline unsigned registered_of(enum field_end end)
+/* Of so many fields of an end, one after another: with a constant number, without a branch for each. */
+static inline unsigned is_any_referenced(const hf_register_info *from, unsigned count)
 {
-    enum {
-        ALL = sizeof(struct end_fields) / sizeof(hf_register_info),
-        SHOWN = offsetof(struct end_fields, event_str) / sizeof(hf_register_info),
-        STATES = offsetof(struct end_fields, previous) / sizeof(hf_register_info),
-    };
-
-    return named_fields_are_registered ? ALL : end <= REMOTE_END ? SHOWN : end <= SERVER_END ? STATES : 0;
-}
-
-static inline bool is_end_referenced(enum field_end end)
-{
-    const hf_register_info *field = &hf.end[end].state;
     unsigned referenced = 0;
 
-    for (unsigned n = 0; n < registered_of(end); n++)
-        referenced |= is_referenced(&field[n]);
+    for (unsigned n = 0; n < count; n++)
+        referenced |= is_referenced(&from[n]);
     return referenced;
+}
+
+static inline bool is_state_referenced(const struct end_fields *f)
+{
+    return is_any_referenced(&f->state, offsetof(struct end_fields, previous) / sizeof f->state);
+}
+
+static inline bool is_detail_referenced(const struct end_fields *f)
+{
+    enum {
+        STATES = offsetof(struct end_fields, previous) / sizeof f->state,
+        SHOWN = offsetof(struct end_fields, event_str) / sizeof f->state,
+        ALL = sizeof *f / sizeof f->state,
+    };
+
+    return is_any_referenced(&f->previous, SHOWN - STATES)
+        || (named_fields_are_registered && is_any_referenced(&f->event_str, ALL - SHOWN));
 }
 
 /* "Local end: 10.9.0.1:40000, the client, FIN_WAIT_1 → FIN_WAIT_2, assumed", and its fields below. */
@@ -289,18 +314,19 @@ static void add_shown_end(proto_tree *tree, const struct annotated *a, enum fiel
     const struct log_view *shown = &a->view->shown;
     struct place at = { .a = a, .tree = tree, .always = true };
 
-    if (!a->words && !is_end_referenced(end))
-        return;
-    proto_item *item = add_number(&at, &f->state, shown->end[index].state);
-    if (a->words) {
-        set_line(&at, item, name, " end: ", a->words->endpoint[index],
-                 index == shown->client ? ", the client, " : ", the server, ", a->words->change[index],
-                 shown->end[index].confirmed ? ", confirmed" : ", assumed", NULL);
-        at.tree = proto_item_add_subtree(item, ett_end[end]);
+    if (a->words || is_state_referenced(f)) {
+        proto_item *item = add_number(&at, &f->state, shown->end[index].state);
+        if (a->words) {
+            set_line(&at, item, name, " end: ", a->words->endpoint[index],
+                     index == shown->client ? ", the client, " : ", the server, ", a->words->change[index],
+                     shown->end[index].confirmed ? ", confirmed" : ", assumed", NULL);
+            at.tree = proto_item_add_subtree(item, ett_end[end]);
+        }
+        const struct place hidden = hidden_at(&at);
+        add_text(&hidden, &f->str, tcp_state_name(shown->end[index].state));
     }
-    const struct place hidden = hidden_at(&at);
-    add_text(&hidden, &f->str, tcp_state_name(shown->end[index].state));
-    add_details(&at, f, index);
+    if (a->words || is_detail_referenced(f))
+        add_details(&at, f, index);
 }
 
 /* The same of an end by role or by direction, of which nothing is shown. */
@@ -312,11 +338,11 @@ static void add_hidden_end(proto_tree *tree, const struct annotated *a, enum fie
     const struct place states = { .a = a, .tree = tree, .always = by_role, .hidden = true };
     const struct place named = named_at(&states);
 
-    if (!(by_role && a->words) && !a->named && !is_end_referenced(end))
-        return;
-    add_number(&states, &f->state, state);
-    add_text(&states, &f->str, tcp_state_name(state));
-    if (named_fields_are_registered)
+    if ((by_role && a->words) || a->named || is_state_referenced(f)) {
+        add_number(&states, &f->state, state);
+        add_text(&states, &f->str, tcp_state_name(state));
+    }
+    if (named_fields_are_registered && (a->named || is_detail_referenced(f)))
         add_details(&named, f, index);
 }
 
@@ -396,6 +422,11 @@ static void add_final(const struct place *at)
 
     if (final->left_open)
         add_left_open(at);
+    if (final->attempt) {
+        set_line(at, add_number(at, &hf.attempt, final->attempt), "Attempt failed: ", attempt_name(final->attempt), ". ",
+                 attempt_sentence(final->attempt), NULL);
+        add_text(&named, &hf.attempt_str, attempt_name(final->attempt));
+    }
     if (!named_fields_are_registered)
         return;
     for (unsigned role = 0; role < 2; role++) {
@@ -404,6 +435,19 @@ static void add_final(const struct place *at)
         add_number(&named, &f->state, state);
         add_text(&named, &f->str, tcp_state_name(state));
     }
+}
+
+/* "Reset because: data after close, confirmed. It had closed for good, and data came that nobody will read." */
+static void add_reset_cause(const struct place *at)
+{
+    const struct log_view *shown = &at->a->view->shown;
+    const struct place named = named_at(at);
+    const char *name = reset_cause_name(shown->reset_cause);
+
+    set_line(at, add_number(at, &hf.reset_cause, shown->reset_cause), "Reset because: ", name,
+             shown->reset_confirmed ? ", confirmed. " : ", assumed. ", reset_cause_sentence(shown->reset_cause), NULL);
+    add_text(&named, &hf.reset_cause_str, name);
+    add_number(at, &hf.reset_cause_confirmed, shown->reset_confirmed);
 }
 
 static void add_fields(proto_tree *tree, const struct annotated *a)
@@ -416,8 +460,10 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
     add_shown_end(tree, a, REMOTE_END, "Remote", !local);
     add_hidden_end(tree, a, CLIENT_END, shown->client);
     add_hidden_end(tree, a, SERVER_END, !shown->client);
-    add_hidden_end(tree, a, SRC_END, src);
-    add_hidden_end(tree, a, DST_END, !src);
+    if (named_fields_are_registered) {
+        add_hidden_end(tree, a, SRC_END, src);
+        add_hidden_end(tree, a, DST_END, !src);
+    }
     add_number(&at, &hf.local_by, shown->local_by);
     if (is_wanted(&at, &hf.transition) && has_transition(shown))
         add_number(&at, &hf.transition, true);
@@ -427,6 +473,8 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
     }
     if (shown->midstream)
         set_line(&at, add_number(&at, &hf.midstream, true), "Handshake not captured", NULL);
+    if (a->segment->seg.flags & TCP_RST)
+        add_reset_cause(&at);
     if (a->final)
         add_final(&at);
 }
@@ -434,9 +482,9 @@ static void add_fields(proto_tree *tree, const struct annotated *a)
 /* Whether fields refer to the end of the capture. */
 static bool is_final_referenced(const struct annotated *a)
 {
-    return a->words || is_referenced(&hf.left_open)
+    return a->words || is_referenced(&hf.left_open) || is_referenced(&hf.attempt)
         || (named_fields_are_registered
-            && (is_referenced(&hf.client_final.state) | is_referenced(&hf.client_final.str)
+            && (is_referenced(&hf.attempt_str) | is_referenced(&hf.client_final.state) | is_referenced(&hf.client_final.str)
                 | is_referenced(&hf.server_final.state) | is_referenced(&hf.server_final.str)));
 }
 
@@ -475,7 +523,6 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
     struct words words;
     struct annotated a = {
         .tvb = tvb, .pinfo = pinfo, .view = view, .segment = segment,
-        .calls = calls_of(&view->shown, view->src, &segment->seg),
     };
 
     if (tree && ws_tree_is_visible(tree)) {
@@ -490,7 +537,7 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
     }
     proto_item *item = tree ? add_to_tree(tree, &a, anomalies != 0) : NULL;
     if (anomalies)
-        expert_items_add(pinfo, item, anomalies, a.final);
+        expert_items_add(pinfo, item, anomalies, &view->shown, view->src, a.final);
 }
 
 /* ------------------------------------------------------------------ registration */

@@ -57,7 +57,19 @@ static void add_left_open(packet_info *pinfo, proto_item *item, bool proved, con
     }
 }
 
-void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies, const struct final_view *final)
+/* The end that closed an idle connection has the shorter idle timeout: requests are safe if their sender's is shorter. */
+static void add_close_race(packet_info *pinfo, proto_item *item, const struct log_view *shown, unsigned src)
+{
+    char idle[NUMBER_SIZE];
+
+    expert_add_info_format(pinfo, item, &items[TCP_ANOMALY_CLOSE_RACE],
+                           "A request crossed the close of a connection that had been idle for %s, and was answered by a "
+                           "RST: the %s has the shorter idle timeout",
+                           number_duration(idle, log_race_idle_ns(shown)), src == shown->client ? "client" : "server");
+}
+
+void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies, const struct log_view *shown,
+                      unsigned src, const struct final_view *final)
 {
     const char *const current = pinfo->current_proto;
 
@@ -67,6 +79,8 @@ void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies, 
             continue;
         if (n == TCP_ANOMALY_LEFT_OPEN || n == TCP_ANOMALY_LEFT_OPEN_ASSUMED)
             add_left_open(pinfo, item, n == TCP_ANOMALY_LEFT_OPEN, final);
+        else if (n == TCP_ANOMALY_CLOSE_RACE)
+            add_close_race(pinfo, item, shown, src);
         else
             expert_add_info(pinfo, item, &items[n]);
     }

@@ -23,8 +23,10 @@ bool expert_items_are_referenced(const proto_tree *tree);
  * Adds one item for each anomaly.
  *  item       the subtree that the anomalies are about, may be NULL
  *  anomalies  as anomalies_of() and anomalies_left_open() return them
+ *  shown, src what is shown on the segment, and the index of its sender
  *  final      how the connection stands at the end of the capture; NULL: not known, and nothing was left open
  */
-void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies, const struct final_view *final);
+void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies, const struct log_view *shown,
+                      unsigned src, const struct final_view *final);
 
 #endif

@@ -25,8 +25,8 @@ struct role_fields {
 struct fields {
     struct end_fields end[FIELD_ENDS];
     struct role_fields client_final, server_final;
-    hf_register_info closed_by_str;
-    hf_register_info local_by, transition, closed_by, midstream, left_open;
+    hf_register_info closed_by_str, reset_cause_str, attempt_str;
+    hf_register_info local_by, transition, closed_by, midstream, reset_cause, reset_cause_confirmed, attempt, left_open;
 };
 
 /* Wireshark keeps no copy of a field, but writes its number and who refers to it into this one: to look takes no call. */

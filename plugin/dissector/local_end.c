@@ -31,8 +31,8 @@ struct network {
     uint8_t octets[16];
 };
 
-static GArray *networks; /* of struct network; lives as long as the program */
-static char *applied;    /* the preference that they are of */
+static wmem_array_t *networks; /* of struct network; lives as long as the program */
+static char *applied;          /* the preference that they are of; likewise */
 
 static bool parse_network(const char *text, struct network *network)
 {
@@ -62,20 +62,22 @@ static bool parse_network(const char *text, struct network *network)
 
 void local_networks_apply(void)
 {
-    if (g_strcmp0(applied, local_networks) == 0)
-        return;
-    g_free(applied);
-    applied = g_strdup(local_networks);
+    const char *preference = local_networks ? local_networks : "";
 
-    char **parts = g_strsplit(local_networks ? local_networks : "", ",", -1);
-    if (!networks)
-        networks = g_array_new(FALSE, FALSE, sizeof(struct network));
-    g_array_set_size(networks, 0);
+    if (strcmp(applied ? applied : "", preference) == 0)
+        return;
+    wmem_free(wmem_epan_scope(), applied);
+    applied = wmem_strdup(wmem_epan_scope(), preference);
+    if (networks)
+        wmem_destroy_array(networks);
+    networks = wmem_array_new(wmem_epan_scope(), sizeof(struct network));
+
+    char **parts = g_strsplit(preference, ",", -1);
     for (char **part = parts; *part; part++) {
         struct network network;
         const char *text = g_strstrip(*part);
         if (parse_network(text, &network))
-            g_array_append_val(networks, network);
+            wmem_array_append_one(networks, network);
         else if (*text)
             report_failure("TCP State: \"%s\" in the preference tcpstate.local_networks is no IPv4 or IPv6 "
                            "address or network such as 192.0.2.0/24 or 2001:db8::/32. It is ignored; "
@@ -99,8 +101,8 @@ static bool contains(const struct network *network, const struct local_question 
 
 static bool is_in_networks(const struct local_question *q, unsigned end)
 {
-    for (unsigned i = 0; networks && i < networks->len; i++) {
-        if (contains(&g_array_index(networks, struct network, i), q, end))
+    for (unsigned i = 0; networks && i < wmem_array_get_count(networks); i++) {
+        if (contains((const struct network *)wmem_array_index(networks, i), q, end))
             return true;
     }
     return false;

@@ -7,6 +7,7 @@
 #include "names.h"
 
 #include "call.h"
+#include "final.h"
 #include "numbers.h"
 #include "tcpfsm.h"
 
@@ -42,6 +43,31 @@ const value_string tcp_closer_names[] = {
     { TCP_CLOSER_RESET_BY_SERVER, "reset by server" },
     { TCP_CLOSER_REFUSED, "refused" },
     { TCP_CLOSER_ICMP, "refused by ICMP" },
+    { 0, NULL }
+};
+
+const value_string reset_cause_names[] = {
+#define RESET_CAUSE(number, name, text, speaks, sentence) { number, text },
+#include "reset_causes.def"
+#undef RESET_CAUSE
+    { 0, NULL }
+};
+
+const char *reset_cause_sentence(uint8_t cause)
+{
+    static const char *const sentences[] = {
+#define RESET_CAUSE(number, name, text, speaks, sentence) [number] = sentence,
+#include "reset_causes.def"
+#undef RESET_CAUSE
+    };
+
+    return cause != RESET_NONE && cause < array_length(sentences) ? sentences[cause] : "";
+}
+
+const value_string attempt_names[] = {
+#define ATTEMPT(number, name, text, sentence) { number, text },
+#include "attempts.def"
+#undef ATTEMPT
     { 0, NULL }
 };
 
@@ -103,6 +129,45 @@ const char *tcp_event_name(uint8_t event)
 const char *tcp_closer_name(uint8_t closer)
 {
     return val_to_str_const(closer, tcp_closer_names, "");
+}
+
+const char *reset_cause_name(uint8_t cause)
+{
+    return val_to_str_const(cause, reset_cause_names, "");
+}
+
+const char *reset_cause_text(uint8_t cause, bool confirmed)
+{
+    static const char *const assumed[] = {
+#define RESET_CAUSE(number, name, text, speaks, sentence) [number] = text ASSUMED_MARK,
+#include "reset_causes.def"
+#undef RESET_CAUSE
+    };
+
+    return confirmed || cause == RESET_NONE || cause >= array_length(assumed) ? reset_cause_name(cause) : assumed[cause];
+}
+
+const char *attempt_name(uint8_t attempt)
+{
+    return val_to_str_const(attempt, attempt_names, "");
+}
+
+const char *final_why(const struct final_view *final)
+{
+    if (final->attempt == ATTEMPT_NONE || final->attempt == ATTEMPT_REFUSED)
+        return reset_cause_text(final->reset_cause, final->reset_confirmed);
+    return attempt_name(final->attempt);
+}
+
+const char *attempt_sentence(uint8_t attempt)
+{
+    static const char *const sentences[] = {
+#define ATTEMPT(number, name, text, sentence) [number] = sentence,
+#include "attempts.def"
+#undef ATTEMPT
+    };
+
+    return attempt != 0 && attempt < array_length(sentences) ? sentences[attempt] : "";
 }
 
 const char *tcp_call_name(uint8_t call)

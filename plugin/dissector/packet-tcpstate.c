@@ -24,6 +24,7 @@ static int proto_tcpstate;
 static int tap_tcpstate;
 static bool enabled; /* the protocol, in the capture file that is open: Wireshark begins anew where that changes */
 static dissector_handle_t tcp_handle;
+ws_bool tcpstate_hide_addresses;
 static ws_bool info_column; /* a preference: transitions are appended to the Info column */
 
 /* ------------------------------------------------------------------ the hook */
@@ -50,6 +51,15 @@ static uint32_t octets_lacking(const void *data, uint32_t reported, bool *doubt)
     return ip4 && lacking <= IPV4_OPTIONS_MAX ? 0 : lacking;
 }
 
+/* Of the IP header, 0: unknown. */
+static uint8_t hop_limit(const void *data)
+{
+    const ws_ip4 *ip4 = WS_IP4_PTR(data);
+    const ws_ip6 *ip6 = WS_IP6_PTR(data);
+
+    return ip4 ? ip4->ip_ttl : ip6 ? ip6->ip6_hop : 0;
+}
+
 /*
  * Reads the segment at the start of tvb. Returns its header, or NULL where it is no whole segment: fewer than 20
  * octets of header captured, a header length that cannot be, a fragment.
@@ -70,6 +80,7 @@ static const uint8_t *read_segment(tvbuff_t *tvb, const packet_info *pinfo, cons
     const uint32_t lacking = octets_lacking(data, reported, &doubt);
     header_read(header, captured, reported - length + lacking, time_ns(&pinfo->abs_ts) / 1000, seg);
     seg->length_doubtful = doubt;
+    seg->hop_limit = hop_limit(data);
     return header;
 }
 
@@ -246,6 +257,10 @@ static void register_preferences(void)
     prefs_register_bool_preference(module, "info_column", "Transitions in the Info column",
         "Whether the Info column tells each segment's changes of state.",
         &info_column);
+    prefs_register_bool_preference(module, "hide_addresses", "Documentation addresses in the page",
+        "Whether the page of -z tcpstate,page has documentation addresses (RFC 5737, RFC 3849) in place of those "
+        "captured. Ports are kept.",
+        &tcpstate_hide_addresses);
 }
 
 static void begin_file(void)

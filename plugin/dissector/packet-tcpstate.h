@@ -6,6 +6,7 @@
 #ifndef PACKET_TCPSTATE_H
 #define PACKET_TCPSTATE_H
 
+#include "ws_compat.h"
 #include "annotation.h"
 
 /*
@@ -16,6 +17,9 @@ struct tcpstate_tap {
     struct pair_view view;
     struct annotated_segment segment;
 };
+
+/* A preference: the page shows documentation addresses in place of those captured. */
+extern ws_bool tcpstate_hide_addresses;
 
 /* Each is called once, in this order. The first returns the number of the protocol. */
 int proto_register_tcpstate(void);

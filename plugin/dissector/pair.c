@@ -261,6 +261,14 @@ static void make_room(struct log *log, uint32_t entries)
     log->entry = (struct log_entry *)wmem_realloc(wmem_file_scope(), log->entry, log->room * sizeof *log->entry);
 }
 
+static void make_race_room(struct log *log)
+{
+    if (log->races < log->race_room)
+        return;
+    log->race_room = 2 * log->race_room + 1;
+    log->race = (struct log_race *)wmem_realloc(wmem_file_scope(), log->race, log->race_room * sizeof *log->race);
+}
+
 static void note(struct pair *pair, const packet_info *pinfo, unsigned sender, const struct tcpfsm_outcome *out)
 {
     const struct log_position at = {
@@ -268,6 +276,8 @@ static void note(struct pair *pair, const packet_info *pinfo, unsigned sender, c
     };
 
     make_room(&pair->log, log_entries_of(out));
+    if (pair->machine.race_idle_us)
+        make_race_room(&pair->log);
     log_append(&pair->log, &at, sender, &pair->machine, out);
 }
 

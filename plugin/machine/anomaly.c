@@ -47,9 +47,10 @@ static uint32_t why_reset(const struct scene *s)
 {
     const uint8_t from = s->snd->previous;
 
+    if (s->shown->reset_cause == RESET_IN_BETWEEN) /* which tells nothing of the end in whose name it came */
+        return BIT(ABORT);
     if (from == TCP_CLOSED) { /* it had closed, or had reset */
-        const bool closed = s->snd->event == TCP_EV_RCV_ACK_OF_FIN || s->snd->event == TCP_EV_TIMEOUT_2MSL;
-        return closed ? BIT(DATA_AFTER_CLOSE) : 0;
+        return s->snd->event == TCP_EV_TIMEOUT_2MSL ? BIT(DATA_AFTER_CLOSE) : 0; /* else peer in TIME_WAIT */
     }
     if (!is_synchronized_state(from)) /* figures 9 and 10 */
         return BIT(HALF_OPEN);
@@ -138,7 +139,8 @@ uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct t
             found |= anomaly_of_step(&scene, &step);
     }
     if (seg->flags & TCP_RST)
-        found |= anomaly_of_rst(&scene);
+        found |= anomaly_of_rst(&scene) | (shown->reset_cause == RESET_IN_BETWEEN ? BIT(RESET_IN_BETWEEN) : 0)
+            | (log_race_idle_ns(shown) >= 0 ? BIT(CLOSE_RACE) : 0);
     else if (is_syn(seg))
         found |= is_challenged(&scene) && !(found & BIT(TIME_WAIT_REUSED)) ? BIT(SYN_SYNCHRONIZED) : 0;
     else if (is_data_after_close(&scene))

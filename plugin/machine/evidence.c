@@ -113,9 +113,6 @@ void evidence_of_ack(const struct arrival *a)
         if (s->live != TCP_CLOSED && shows_life(a)) {
             doubtful = is_reset(s); /* the wire may have changed the order: this segment proves nothing else */
             resume(a);
-        } else if (s->live == TCP_CLOSED && !s->captured) {
-            /* It had reset its SYN amid the old connection, and that has been answered since */
-            enter(a, s, TCP_ESTABLISHED, TCP_EV_ALIVE_AFTER_OWN_RST);
         }
         if (s->state == TCP_CLOSED) {
             s->confirmed = false; /* most likely it was in flight when it closed; but it did speak */

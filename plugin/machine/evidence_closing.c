@@ -178,7 +178,9 @@ static void evidence_before_own_fin(const struct arrival *a)
     /* A FIN of its own may be queued behind its data: then the kernel says CLOSING. */
     if (first_proof)
         s->close_wait_proved = seg->len == 0 && s->idle_at_peer_fin && !hides_own && !p->fin_inferred;
-    s->confirmed = s->close_wait_proved && !hides_own && !repeats && !p->fin_inferred && !p->fin_disputed;
+    /* Nothing lies beyond a FIN: what acknowledges more is of another reading of what the capture lacks. */
+    s->confirmed = s->close_wait_proved && !hides_own && !repeats && !p->fin_inferred && !p->fin_disputed
+        && seg->ack == p->fin + 1;
 }
 
 /* No doubt that the end has sent a FIN: it was captured, all before it too, and nothing contradicts it. */

@@ -37,10 +37,84 @@ static void view_end(const struct log_end *shown, int64_t start_ns, int64_t now_
     }
 }
 
+/* Why the first RST that ended a connection of an end was sent. */
+static void find_reset_cause(const struct log *log, uint32_t from, uint32_t end, struct final_view *out)
+{
+    for (uint32_t n = from; n < end; n++) {
+        const struct log_entry *e = &log->entry[n];
+        if (e->event == TCP_EV_SND_RST || e->event == TCP_EV_RCV_RST) {
+            out->reset_cause = e->reset_cause;
+            out->reset_confirmed = e->facts.reset_confirmed;
+            return;
+        }
+    }
+}
+
+#define AT_ONCE_NS INT64_C(1000000000) /* the first retransmission comes no sooner: RFC 6298 section 2 */
+
+/* The first entry with which an end made a transition by that event; end if there is none. */
+static uint32_t find_event(const struct log *log, uint32_t from, uint32_t end, unsigned which, enum tcp_event event)
+{
+    while (from < end && (log->entry[from].end != which || log->entry[from].event != event))
+        from++;
+    return from;
+}
+
+/* The server closed or reset, without data of its own, as soon as the handshake was complete. */
+static bool is_closed_at_once(const struct log *log, uint32_t from, uint32_t end, unsigned server)
+{
+    const uint32_t opened = find_event(log, from, end, server, TCP_EV_RCV_ACK_OF_SYN);
+    uint32_t closed = find_event(log, from, end, server, TCP_EV_SND_FIN);
+
+    if (closed == end)
+        closed = find_event(log, from, end, server, TCP_EV_SND_RST);
+    if (opened == end || closed == end)
+        return false;
+    const struct log_entry *e = &log->entry[closed];
+    return !(server ? e->facts.data1 : e->facts.data0)
+        && log_elapsed_ns(log->entry[opened].time_ns, e->time_ns) <= AT_ONCE_NS;
+}
+
+static bool has_data(const struct log_entry *e)
+{
+    return e->facts.data0 || e->facts.data1;
+}
+
+/* How the attempt that began with the entry `from` failed. end: the entry after its last. */
+static enum attempt attempt_of(const struct log *log, uint32_t from, uint32_t end, const struct final_view *final)
+{
+    const unsigned client = final->client, server = !client;
+    const struct log_entry *last = &log->entry[end - 1];
+    const struct final_end *c = &final->end[client], *s = &final->end[server];
+
+    if (last->facts.midstream)
+        return ATTEMPT_NONE;
+    switch ((enum tcp_closer)final->closed_by) {
+    case TCP_CLOSER_REFUSED:
+        return ATTEMPT_REFUSED;
+    case TCP_CLOSER_ICMP:
+        return ATTEMPT_REFUSED_BY_ICMP;
+    case TCP_CLOSER_RESET_BY_CLIENT:
+        return has_data(last) ? ATTEMPT_NONE : ATTEMPT_GIVEN_UP;
+    case TCP_CLOSER_SERVER:
+    case TCP_CLOSER_RESET_BY_SERVER:
+        return is_closed_at_once(log, from, end, server) ? ATTEMPT_CLOSED_AT_ONCE : ATTEMPT_NONE;
+    default:
+        break;
+    }
+    if (final->reset_cause == RESET_HANDSHAKE_GIVEN_UP && !has_data(last))
+        return ATTEMPT_GIVEN_UP;
+    if (c->state == TCP_SYN_SENT && find_event(log, from, end, server, TCP_EV_SND_SYN_ACK) == end)
+        return c->age_ns >= AT_ONCE_NS ? ATTEMPT_NO_ANSWER : ATTEMPT_NONE;
+    return s->state == TCP_SYN_RCVD && s->confirmed && !(c->confirmed && c->state != TCP_SYN_SENT)
+        && s->age_ns >= AT_ONCE_NS ? ATTEMPT_SYN_ACK_ONLY : ATTEMPT_NONE;
+}
+
 void final_of(const struct log *log, uint32_t index, const struct final_limits *limits, struct final_view *out)
 {
     const uint32_t next = log_next_opening(log, index + 1);
-    const int64_t start_ns = log->entry[log_opening_of(log, index)].time_ns;
+    const uint32_t opening = log_opening_of(log, index);
+    const int64_t start_ns = log->entry[opening].time_ns;
     struct log_view view;
 
     log_at(log, next - 1, &view);
@@ -54,4 +128,6 @@ void final_of(const struct log *log, uint32_t index, const struct final_limits *
         e->left_open = !out->superseded && is_passed_through(e->state) && e->age_ns > limits->stuck_ns;
         out->left_open |= e->left_open;
     }
+    find_reset_cause(log, opening, next, out);
+    out->attempt = attempt_of(log, opening, next, out) & 0xff;
 }

@@ -8,6 +8,14 @@
 
 #include "log.h"
 
+/* How an attempt to connect failed. */
+enum attempt {
+    ATTEMPT_NONE, /* it did not, or its SYN was not captured */
+#define ATTEMPT(number, name, text, sentence) ATTEMPT_##name = number,
+#include "attempts.def"
+#undef ATTEMPT
+};
+
 /* Of one capture. */
 struct final_limits {
     int64_t start_ns;     /* when it begins, as time_ns of its log entries */
@@ -30,6 +38,9 @@ struct final_view {
     struct final_end end[2]; /* by index of end */
     uint8_t client;          /* index of the client */
     uint8_t closed_by;       /* enum tcp_closer */
+    uint8_t reset_cause;     /* enum reset_cause: why the first RST that ended a connection of an end was sent */
+    bool    reset_confirmed; /* the capture proves that */
+    uint8_t attempt;         /* enum attempt */
     bool    superseded;      /* the sockets have begun another incarnation since: it stands as it was then */
     bool    left_open;       /* an end is */
 };

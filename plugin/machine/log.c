@@ -52,12 +52,18 @@ static void find_restored(const struct log *log, unsigned end, uint8_t state, ui
     }
 }
 
+static bool has_sent_data(const struct tcpfsm_end *e)
+{
+    return e->knows_iss && e->knows_snd_nxt && (e->knows_fin ? e->fin : e->snd_nxt) != e->iss + 1;
+}
+
 static struct log_facts facts_of(const struct log *log, const struct tcpfsm *m)
 {
     return (struct log_facts){
         .confirmed0 = m->end[0].confirmed, .confirmed1 = m->end[1].confirmed, .client = m->client,
         .midstream = m->midstream, .closed_by = m->closed_by, .local = log->facts.local,
         .local_by = log->facts.local_by, .stuck = log->facts.stuck,
+        .reset_confirmed = m->reset_confirmed, .data0 = has_sent_data(&m->end[0]), .data1 = has_sent_data(&m->end[1]),
     };
 }
 
@@ -77,6 +83,7 @@ static struct log_entry *append(struct log *log, const struct log_position *at, 
     e->frame = at->frame;
     e->layer = at->layer;
     e->facts = log->facts;
+    e->reset_cause = log->reset_cause & 0xf;
     e->event = event & 0x1f;
     e->end = end & 1;
     e->opened = opened;
@@ -120,6 +127,7 @@ void log_append(struct log *log, const struct log_position *at, unsigned sender,
     const uint32_t before = log->count;
 
     log->facts = facts_of(log, m);
+    log->reset_cause = m->reset_cause;
     if (before == 0) {
         log->initial[0] = out->end[0].previous;
         log->initial[1] = out->end[1].previous;
@@ -130,6 +138,8 @@ void log_append(struct log *log, const struct log_position *at, unsigned sender,
         for (unsigned n = 0; n < change->count; n++)
             append_transition(log, at, out->opened, end, change->state[n], change->event[n]);
     }
+    if (m->race_idle_us && log->races < log->race_room)
+        log->race[log->races++] = (struct log_race){ .idle_ns = m->race_idle_us * 1000, .entry = before };
     if (log->count == before)
         append(log, at, out->opened, 0, TCP_EV_NONE);
 }
@@ -188,6 +198,8 @@ static void view_entry(struct log_view *view, const struct log_entry *shown)
     view->midstream = shown->facts.midstream;
     view->opened = view->count && shown->opened;
     view->closed_by = shown->facts.closed_by;
+    view->reset_cause = shown->reset_cause;
+    view->reset_confirmed = shown->facts.reset_confirmed;
 }
 
 bool log_find(const struct log *log, uint32_t frame, uint8_t layer, struct log_view *view)
@@ -251,6 +263,15 @@ bool log_step(const struct log_view *view, uint32_t n, struct log_step *step)
     step->has_dwell = entered != LOG_UNSEEN && since_of(e, e->end) == index;
     step->dwell_ns = step->has_dwell ? log_elapsed_ns(log->entry[entered].time_ns, e->time_ns) : 0;
     return true;
+}
+
+int64_t log_race_idle_ns(const struct log_view *view)
+{
+    for (uint32_t n = 0; view->count && n < view->log->races; n++) {
+        if (view->log->race[n].entry == view->first)
+            return view->log->race[n].idle_ns;
+    }
+    return -1;
 }
 
 static struct log_facts facts_before(const struct log_view *view)

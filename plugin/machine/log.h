@@ -29,32 +29,45 @@ struct log_facts {
     uint16_t local : 1;      /* index of the local end: the owner's to set */
     uint16_t local_by : 3;   /* how that was told: the owner's to set */
     uint16_t stuck : 2;      /* a bit for each end, 1 << index: that it stays in CLOSE_WAIT for too long was told */
-    uint16_t spare : 3;      /* 0 */
+    uint16_t reset_confirmed : 1; /* the capture proves reset_cause */
+    uint16_t data0 : 1;      /* end 0 had sent data, as far as its numbers tell */
+    uint16_t data1 : 1;
 };
 
 /* 24 octets: there are millions of them. */
 struct log_entry {
     int64_t  time_ns;     /* of the segment's position, as are frame and layer */
     uint32_t frame;
-    uint32_t since0 : 27; /* index of the entry with which end 0 entered its state, or LOG_UNSEEN */
+    uint32_t since0 : 26; /* index of the entry with which end 0 entered its state, or LOG_UNSEEN */
     uint32_t event : 5;   /* enum tcp_event, why; TCP_EV_NONE: no transition */
-    uint32_t since1 : 27; /* the same of end 1 */
+    uint32_t spare : 1;   /* 0 */
+    uint32_t since1 : 26; /* the same of end 1 */
     uint32_t end : 1;     /* index of the end that made the transition */
     uint32_t opened : 1;  /* the segment's SYN began an incarnation */
+    uint32_t reset_cause : 4; /* enum reset_cause, of the incarnation's latest RST */
     uint8_t  layer;
     uint8_t  state0 : 4;  /* enum tcp_state of end 0 after the transition */
     uint8_t  state1 : 4;  /* the same of end 1 */
     struct log_facts facts; /* after the segment */
 };
 
-#define LOG_UNSEEN 0x7ffffffu /* the state is older than the capture, or than entries can be counted */
+#define LOG_UNSEEN 0x3ffffffu /* the state is older than the capture, or than entries can be counted */
+
+/* A RST that answered a request which raced a close; see race.h. */
+struct log_race {
+    int64_t  idle_ns; /* how long the connection had been idle */
+    uint32_t entry;   /* index of the RST's first entry */
+};
 
 /* Owned by the caller, who fills it with zeros and provides room; the entries may move. */
 struct log {
     struct log_entry *entry;
+    struct log_race *race;
+    uint32_t races, race_room; /* as the next two */
     uint32_t count, room; /* entries written, and that there is room for; room is the owner's to set */
     uint8_t  initial[2];  /* enum tcp_state before the first entry */
     struct log_facts facts; /* to be written down with the next entry: local and local_by are the owner's to set */
+    uint8_t  reset_cause; /* likewise */
 };
 
 /* How many entries a segment that changed what is shown adds. */
@@ -79,7 +92,7 @@ bool log_notes_stuck(struct log *log, unsigned sender, const struct tcpfsm_segme
  *  at      where it stands; not before the position of the latest entry
  *  sender  index of the end that sent it
  *  m, out  the machine after the segment, and the transitions it made; there must be room for
- *          log_entries_of(out) more entries
+ *          log_entries_of(out) more entries, and for a race if m->race_idle_us is not 0
  */
 void log_append(struct log *log, const struct log_position *at, unsigned sender, const struct tcpfsm *m,
                 const struct tcpfsm_outcome *out);
@@ -100,10 +113,14 @@ struct log_view {
     struct log_end end[2]; /* by index of end */
     uint32_t first, count; /* the segment's own entries, if it has any */
     uint8_t  client, local, local_by, midstream, opened, closed_by;
+    uint8_t  reset_cause, reset_confirmed; /* of the latest RST: on a RST, its own */
 };
 
 /* Finds what is shown on a segment. Returns false where nothing is known of it: it lies before the first entry. */
 bool log_find(const struct log *log, uint32_t frame, uint8_t layer, struct log_view *view);
+
+/* How long the connection had been idle whose close a request raced, nanoseconds; -1: the segment answers none. */
+int64_t log_race_idle_ns(const struct log_view *view);
 
 /* One transition of one end. */
 struct log_step {

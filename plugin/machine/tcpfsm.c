@@ -6,6 +6,8 @@
  */
 #include "arrival.h"
 #include "closer.h"
+#include "race.h"
+#include "reset_cause.h"
 
 #include <string.h>
 
@@ -25,7 +27,7 @@ static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const
     m->midstream = true;
     s->wscale = r->wscale = TCPFSM_NO_WSCALE;
     m->client = client_hint & 1;
-    if (!(seg->flags & TCP_SYN)) {
+    if ((seg->flags & (TCP_SYN | TCP_RST)) != TCP_SYN) { /* a RST is one, whatever else it claims to be */
         s->state = r->state = TCP_ESTABLISHED;
     } else if (!(seg->flags & TCP_ACK)) {
         m->client = sender;
@@ -40,16 +42,52 @@ static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const
 /* Whether the segment comes from the sender of the one before, too soon to be a repetition of it. */
 static bool follows_at_once(const struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
 {
-    const uint32_t elapsed_us = (uint32_t)seg->time_us - m->latest_us;
+    const uint32_t elapsed_us = (uint32_t)(seg->time_us - m->latest.time_us);
 
-    return m->latest_sender == sender
+    return m->latest.sender == sender
         && elapsed_us < (m->rtt_us > REPEATS_AFTER_US ? m->rtt_us : REPEATS_AFTER_US);
 }
 
-static void note_latest(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
+static inline void note_latest(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg,
+                               enum tcpfsm_latest_kind kind)
 {
-    m->latest_us = (uint32_t)seg->time_us;
-    m->latest_sender = sender != 0;
+    const bool goes_on = kind == TCPFSM_LATEST_NEW_DATA && m->latest.kind == TCPFSM_LATEST_NEW_DATA
+        && m->latest.sender == sender;
+
+    m->latest = (struct tcpfsm_latest){
+        .time_us = seg->time_us, .gap_us = goes_on ? m->latest.gap_us : seg->time_us - m->latest.time_us,
+        .sender = sender != 0, .kind = (uint8_t)kind,
+    };
+}
+
+/* What a segment is, before its numbers are noted. */
+static enum tcpfsm_latest_kind kind_of(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    if (!s->knows_snd_nxt || (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST)))
+        return TCPFSM_LATEST_OTHER;
+    if (seg->len <= 1 && seg->seq == s->snd_nxt - 1)
+        return TCPFSM_LATEST_KEEP_ALIVE;
+    return seg->len > 0 && seq_gt(seg->seq + seg->len, s->snd_nxt) ? TCPFSM_LATEST_NEW_DATA : TCPFSM_LATEST_OTHER;
+}
+
+static void note_keep_alive(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
+{
+    const struct tcpfsm_keep_alive before = m->keep_alive;
+    const bool again = before.gap_us != 0 && before.sender == sender && before.next == m->end[sender].snd_nxt;
+
+    m->keep_alive = (struct tcpfsm_keep_alive){
+        .us = (uint32_t)seg->time_us, .gap_us = again ? (uint32_t)seg->time_us - before.us : UINT32_MAX,
+        .next = m->end[sender].snd_nxt, .sender = (uint8_t)sender,
+    };
+}
+
+static void note_hop_limit(struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    if (has(seg, TCP_RST))
+        return;
+    s->hop_settled |= s->hop_limit == seg->hop_limit;
+    s->hop_varies |= s->hop_limit != 0 && s->hop_limit != seg->hop_limit;
+    s->hop_limit = seg->hop_limit;
 }
 
 /* What a segment proves of its sender, and does to its receiver. */
@@ -93,7 +131,7 @@ static bool is_calm(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
     if (e->state != TCP_ESTABLISHED || e->held_count > 0 || e->data_end != e->snd_nxt || peer->rcv_nxt != e->snd_nxt)
         return false;
     const bool knows_all = e->synchronized & e->captured & e->has_acked & e->knows_snd_nxt & e->knows_data_end
-        & e->knows_rcv_nxt;
+        & e->knows_rcv_nxt & e->hop_settled;
     const bool doubts = e->has_other_iss | e->syn_pending | e->knows_fin | e->fin_disputed | e->fin_over_hole
         | e->fin_ack_provable | e->peer_fin_arrived;
 
@@ -102,14 +140,14 @@ static bool is_calm(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
 
 /*
  * What most segments are: data or an ACK that begins where its sender's last segment ended, acknowledges no more than
- * its receiver sent, and is taken, on a calm connection. It proves nothing new and changes nothing that is shown:
+ * its receiver sent, comes by the same way as others, and is taken, on a calm connection. It proves nothing new and changes nothing that is shown:
  * only numbers move. (Numbers half the circle apart are both before and after each other: asked as the rules for all
  * segments ask it.)
  */
 static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *s, const struct tcpfsm_end *r,
                                const struct tcpfsm_segment *seg)
 {
-    return m->calm && !seg->length_doubtful && (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK
+    return m->calm && !seg->length_doubtful && seg->hop_limit == s->hop_limit && (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK
         && s->confirmed && seg->seq == s->snd_nxt && !seq_gt(seg->ack, r->snd_nxt)
         && !seq_lt(seg->seq + seg->len, r->rcv_acked); /* not dropped */
 }
@@ -161,11 +199,18 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
     struct tcpfsm *m = a->m;
     struct tcpfsm_outcome *out = a->out;
     const bool confirmed[2] = { m->end[0].confirmed, m->end[1].confirmed };
+    const uint8_t cause = m->reset_cause;
+    const bool cause_confirmed = m->reset_confirmed;
     bool news = first;
 
     expire_time_wait(a, &m->end[0], time_wait_us);
     expire_time_wait(a, &m->end[1], time_wait_us);
+    if (has(a->seg, TCP_RST)) {
+        reset_cause_note(a);
+        race_decide(a);
+    }
     judge(a);
+    note_hop_limit(a->snd, a->seg);
     if (a->rcv->confirmed && may_have_moved(a))
         a->rcv->confirmed = false;
     if (a->seg->length_doubtful) /* so are its numbers */
@@ -175,14 +220,19 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
         seq_note_scale(a->snd, a->rcv);
         seq_note_scale(a->rcv, a->snd);
     }
-    if (out->opened)
+    if (out->opened) {
         m->closed_by = TCP_CLOSER_NONE;
+        m->reset_cause = RESET_NONE;
+        m->reset_confirmed = false;
+        m->race = (struct tcpfsm_race){ 0 };
+    }
     news |= out->opened | out->tries_on | (out->end[0].count + out->end[1].count > 0);
     if (news || (a->seg->flags & (TCP_FIN | TCP_RST))) {
         const enum tcp_closer closer = closer_of(m);
         news |= closer != (enum tcp_closer)m->closed_by;
         m->closed_by = closer & 7;
     }
+    news |= (m->reset_cause != cause) | (m->reset_confirmed != cause_confirmed);
     return news | (m->end[0].confirmed != confirmed[0]) | (m->end[1].confirmed != confirmed[1]);
 }
 
@@ -198,7 +248,7 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         start(m, sender, client_hint, seg);
     *out = (struct tcpfsm_outcome){ .end = { { .previous = m->end[0].state }, { .previous = m->end[1].state } } };
     if (only_moves_numbers(m, snd, rcv, seg)) {
-        note_latest(m, sender, seg);
+        note_latest(m, sender, seg, seg->len > 0 ? TCPFSM_LATEST_NEW_DATA : TCPFSM_LATEST_OTHER);
         seq_note_sent_in_order(snd, rcv, seg);
         return false;
     }
@@ -209,8 +259,14 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
     }
     const struct arrival a = {
         .m = m, .snd = snd, .rcv = rcv, .seg = seg, .out = out, .follows_at_once = follows_at_once(m, sender, seg),
+        .latest = m->latest,
     };
-    note_latest(m, sender, seg);
+    const enum tcpfsm_latest_kind kind = kind_of(snd, seg);
+    if (!first)
+        race_note(m, sender, seg);
+    note_latest(m, sender, seg, kind);
+    if (kind == TCPFSM_LATEST_KEEP_ALIVE)
+        note_keep_alive(m, sender, seg);
     return arrive(&a, first, time_wait_us);
 }
 

@@ -53,6 +53,14 @@ enum tcp_closer {
     TCP_CLOSER_ICMP,            /* the SYN was answered by an ICMP error (RFC 9293 section 3.9.2.2) */
 };
 
+/* Why a RST was sent. */
+enum reset_cause {
+    RESET_NONE, /* there was none in this incarnation */
+#define RESET_CAUSE(number, name, text, speaks, sentence) RESET_##name = number,
+#include "reset_causes.def"
+#undef RESET_CAUSE
+};
+
 /* Bits of the flags octet of a TCP header, RFC 9293 section 3.1. */
 enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
 
@@ -70,6 +78,7 @@ struct tcpfsm_segment {
     uint16_t mss;       /* maximum segment size option of a SYN, 0: none */
     uint8_t  flags;     /* TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK, others are ignored */
     uint8_t  wscale;    /* window scale option of a SYN, TCPFSM_NO_WSCALE: none */
+    uint8_t  hop_limit; /* of the IP header (TTL in IPv4), 0: unknown */
     bool     has_tsval;
     bool     fast_open; /* a SYN with a Fast Open cookie (RFC 7413) */
     bool     length_doubtful; /* the IP header states more octets than the packet has, or may do so */
@@ -141,9 +150,43 @@ struct tcpfsm_end {
     bool sent_rst : 1;         /* CLOSED by a RST it sent */
     bool fin_asks : 1;         /* the peer has sent a FIN since: a closed end answers that with a RST */
     bool wscale_known : 1;     /* its SYN was captured */
+    bool hop_varies : 1;       /* its segments, RSTs apart, had several hop limits */
+    bool hop_settled : 1;      /* two of them at least had the same */
+    bool reset_confirmed : 1;  /* the capture proves reset_cause */
+    uint8_t  reset_cause : 4;  /* enum reset_cause, of its latest RST */
+    uint8_t  hop_limit;    /* of its segments, RSTs apart; 0: unknown */
     uint8_t  wscale;       /* option of its SYN, TCPFSM_NO_WSCALE: none */
     uint8_t  shift_least;  /* calm: how often a window that it offers is doubled, by RFC 7323: at least, and at most */
     uint8_t  shift_most;   /* where options are unknown */
+};
+
+/* What the latest segment of a connection was. */
+enum tcpfsm_latest_kind {
+    TCPFSM_LATEST_OTHER,
+    TCPFSM_LATEST_NEW_DATA,   /* with data beyond all that was captured of its sender before */
+    TCPFSM_LATEST_KEEP_ALIVE, /* one number below its sender's next, with an octet of data or none */
+};
+
+struct tcpfsm_latest {
+    int64_t  time_us; /* when it was captured */
+    int64_t  gap_us; /* since the segment before it; before the first of several with new data of one end */
+    uint8_t  sender; /* index of the end that sent it */
+    uint8_t  kind;   /* enum tcpfsm_latest_kind */
+};
+
+/* A close of an idle connection; see race.h. */
+struct tcpfsm_race {
+    int64_t idle_us; /* how long nothing had been captured before the FIN, or before data that crossed it; 0: none */
+    bool closer : 1; /* index of the end that closed */
+    bool crossed : 1; /* data of the other had left before it knew */
+};
+
+/* The latest keep-alive. */
+struct tcpfsm_keep_alive {
+    uint32_t us;     /* when it was captured: the low half of its time_us */
+    uint32_t gap_us; /* since the same end's one before it; UINT32_MAX: it is the first; 0: there is none */
+    uint32_t next;   /* its sender's next number */
+    uint8_t  sender; /* index of the end that sent it */
 };
 
 /* One connection, all incarnations of its pair of sockets. Fill with zeros before the first segment. */
@@ -151,8 +194,11 @@ struct tcpfsm {
     struct tcpfsm_end end[2];
     int64_t  syn_us;        /* when the latest first SYN was captured */
     uint32_t rtt_us;        /* time from SYN to the handshake's last ACK, 0: unknown */
-    uint32_t latest_us;     /* when the latest segment was captured: the low half of its time_us */
-    bool     latest_sender; /* index of the end that sent it */
+    struct tcpfsm_latest latest; /* segment */
+    struct tcpfsm_keep_alive keep_alive;
+    struct tcpfsm_race race;
+    int64_t  race_idle_us;  /* the latest segment is a RST that answers a request which raced a close: how long the
+                               connection had been idle; else 0 */
     bool     started : 1;
     bool     midstream : 1; /* the capture lacks the SYN that began this incarnation */
     bool     client : 1;    /* index of the end that opened, or is taken to have opened */
@@ -161,6 +207,8 @@ struct tcpfsm {
     bool     calm : 1;      /* both ends are open, all numbers known, and no FIN was seen, nor anything out of order:
                                of each end data_end and snd_nxt are the peer's rcv_nxt */
     uint8_t  closed_by : 3; /* enum tcp_closer: who ended the present incarnation, as far as its segments so far tell */
+    uint8_t  reset_cause : 4; /* enum reset_cause, of the incarnation's latest RST */
+    bool     reset_confirmed : 1; /* the capture proves that */
 };
 
 /* As many transitions as one end can make on one segment. */
@@ -186,7 +234,8 @@ struct tcpfsm_outcome {
  *  client_hint  index of the client, used where the first segment ever does not tell
  *  time_wait_us how long TIME_WAIT lasts, microseconds, >= 0 (2 MSL, RFC 9293 section 3.4.2)
  *  out          overwritten with the transitions of both ends
- * Returns whether anything that is shown changed: a state, whether it is confirmed, client, mid-stream, who closed;
+ * Returns whether anything that is shown changed: a state, whether it is confirmed, client, mid-stream, who closed,
+ * why a RST was sent;
  * always with the first segment and with one that begins an incarnation.
  * There are no errors: any sequence of segments has a defined result.
  */

@@ -79,11 +79,9 @@ static bool add(struct parts *parts, struct part *part, struct ws_record *record
     return true;
 }
 
-bool parts_add(struct parts *parts, unsigned part, struct ws_record *record, uint64_t whole_number)
+bool parts_add(struct parts *parts, unsigned part, struct ws_record *record, unsigned interface, uint64_t whole_number)
 {
     wtap_rec *rec = &record->rec;
-    const uint32_t interface = rec->presence_flags & WTAP_HAS_INTERFACE_ID
-                               ? rec->rec_header.packet_header.interface_id : 0;
 
     rec->presence_flags = (rec->presence_flags | WTAP_HAS_INTERFACE_ID) & ~(uint32_t)WTAP_HAS_SECTION_NUMBER;
     rec->rec_header.packet_header.interface_id = interface + 1; /* behind the markers' */

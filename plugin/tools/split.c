@@ -58,6 +58,7 @@ struct split {
     uint64_t frames;          /* read so far */
     unsigned interfaces;      /* made known so far */
     unsigned section, section_first; /* of the file, and the number of its first interface */
+    unsigned interface;       /* of the frame */
     bool begun;               /* a segment has been read */
     nstime_t latest;          /* when the latest segment was captured */
     uint64_t unknown_links;   /* frames of link types that are not looked into */
@@ -86,13 +87,15 @@ static enum flow_link link_of(int encap)
     }
 }
 
+static bool add_to(struct split *s, unsigned part, struct ws_record *record)
+{
+    return parts_add(s->parts, part, record, s->interface, s->frames);
+}
+
 static bool add_to_all(struct split *s, struct ws_record *record)
 {
-    const wtap_packet_header header = record->rec.rec_header.packet_header; /* adding it changes the interface */
-
     for (unsigned part = 0; part < s->number; part++) {
-        record->rec.rec_header.packet_header = header;
-        if (!parts_add(s->parts, part, record, s->frames))
+        if (!add_to(s, part, record))
             return false;
     }
     return true;
@@ -108,7 +111,10 @@ static bool note_segment(struct split *s, const struct ws_record *record)
     return parts_mark(s->parts, &s->latest);
 }
 
-/* A fragment goes where the first one went; if that was not seen, everywhere: where the first one goes, IP joins them. */
+/*
+ * A fragment goes where the first one of its datagram went; if that was not seen, everywhere: where the first one goes,
+ * Wireshark puts them together.
+ */
 static bool add_fragment(struct split *s, struct ws_record *record, const struct flow *flow)
 {
     struct seen *first = seen_of(&flow->datagram);
@@ -122,7 +128,7 @@ static bool add_fragment(struct split *s, struct ws_record *record, const struct
         if (first->is_tcp && !note_segment(s, record))
             return false;
     }
-    return parts_add(s->parts, first->part, record, s->frames);
+    return add_to(s, first->part, record);
 }
 
 static bool add_packet(struct split *s, struct ws_record *record)
@@ -144,7 +150,7 @@ static bool add_packet(struct split *s, struct ws_record *record)
         *seen_of(&flow.datagram) = (struct seen){ flow.datagram, part, flow.is_tcp, true };
     else if (flow.is_tcp && !note_segment(s, record))
         return false;
-    return parts_add(s->parts, part, record, s->frames);
+    return add_to(s, part, record);
 }
 
 /* Interfaces become known as the file is read; each section of a pcapng file counts its own from 0. */
@@ -172,8 +178,9 @@ static bool add_record(struct split *s, struct ws_record *record)
         return false;
     if (record->rec.rec_type != REC_TYPE_PACKET)
         return true;
+    s->interface = s->section_first;
     if (record->rec.presence_flags & WTAP_HAS_INTERFACE_ID)
-        record->rec.rec_header.packet_header.interface_id += s->section_first;
+        s->interface += record->rec.rec_header.packet_header.interface_id;
     return add_packet(s, record);
 }
 

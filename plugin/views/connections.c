@@ -20,19 +20,20 @@
 /* At most 100 columns for IPv4 addresses, fewer than a million frames and 100,000 streams. */
 enum { STATE_WIDTH = 12, AGE_WIDTH = 4, CLOSER_WIDTH = 10, FRAME_WIDTH = 6, STREAM_WIDTH = 5 };
 
-/* "586s", "9.8m", "2.1h", "12ms": an age in few columns, the unit next to the number. */
+/* "586s", "9.8m", "2.1h", "12ms", "2.1y": an age in AGE_WIDTH columns, the unit next to the number. */
 static const char *short_age(char text[NUMBER_SIZE], int64_t age_ns)
 {
-    const struct { const char *name; double ns; } unit[] = {
-        { "d", 86400e9 }, { "h", 3600e9 }, { "m", 60e9 }, { "s", 1e9 }, { "ms", 1e6 },
+    /* Each from where it begins: seconds as long as three digits tell them, milliseconds as long as two do. */
+    static const struct { const char *name; double ns, from_ns; } units[] = {
+        { "y", 31557600e9, 31557600e9 }, { "d", 86400e9, 86400e9 }, { "h", 3600e9, 3600e9 }, { "m", 60e9, 999.5e9 },
+        { "s", 1e9, 99.5e6 }, { "ms", 1e6, 0 },
     };
     unsigned n = 0;
 
-    /* In seconds as long as three digits tell them. */
-    while (n < array_length(unit) - 1 && (double)age_ns < (n < 3 ? MAX(unit[n].ns, 999.5e9) : unit[n].ns / 10))
+    while ((double)age_ns < units[n].from_ns)
         n++;
-    const double number = (double)age_ns / unit[n].ns;
-    snprintf(text, NUMBER_SIZE, number < 9.95 && n < array_length(unit) - 1 ? "%.1f%s" : "%.0f%s", number, unit[n].name);
+    const double number = (double)age_ns / units[n].ns;
+    snprintf(text, NUMBER_SIZE, number < 9.95 && units[n].from_ns > 0 ? "%.1f%s" : "%.0f%s", number, units[n].name);
     return text;
 }
 
@@ -62,6 +63,8 @@ static void print_row(const struct row *row, int client_width, int server_width)
     const struct final_end *waiting = &final->end[row->waiting];
     char age[NUMBER_SIZE], frame[NUMBER_SIZE] = "-", stream[NUMBER_SIZE] = "-";
 
+    const char *why = final_why(final); /* below the row: so wide is no terminal */
+
     if (waiting->since_frame)
         number_write(frame, waiting->since_frame);
     if (row->connection->has_stream)
@@ -71,6 +74,8 @@ static void print_row(const struct row *row, int client_width, int server_width)
            tcp_state_text(server->state, server->confirmed), waiting->at_least ? ">" : " ", AGE_WIDTH,
            short_age(age, waiting->age_ns), CLOSER_WIDTH, short_closer(final->closed_by), client_width, row->client,
            server_width, row->server, STREAM_WIDTH, stream, FRAME_WIDTH, frame);
+    if (*why)
+        printf("  why: %s\n", why);
 }
 
 /* "177 of 1,860 left in CLOSE_WAIT at 10.0.0.5:8443; clients: 177 in FIN_WAIT_2" */
@@ -112,12 +117,16 @@ static void print_summaries(const struct row *rows, uint32_t count)
 
 static void text_draw(void *data)
 {
-    const struct incarnation_list *connections = &((const struct view *)data)->connections;
-    const uint32_t count = connections->last ? connections->last->number : 0;
-    struct row *rows = g_new(struct row, count), *row = rows;
+    const struct view *view = (const struct view *)data;
+    const struct incarnation_list *connections = &view->connections;
+    struct row *rows = g_new(struct row, connections->last ? connections->last->number : 0);
+    uint32_t count = 0;
     int client_width = (int)sizeof "Client" - 1, server_width = (int)sizeof "Server" - 1;
 
-    for (const struct incarnation *i = connections->first; i; i = i->next, row++) {
+    for (const struct incarnation *i = connections->first; i; i = i->next) {
+        if (!view_shows(view, i))
+            continue;
+        struct row *row = &rows[count++];
         row_fill(row, i);
         client_width = MAX(client_width, (int)strlen(row->client));
         server_width = MAX(server_width, (int)strlen(row->server));
@@ -157,6 +166,7 @@ static stat_tap_table_item columns[] = {
     { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Server", "%s" },
     { TABLE_ITEM_UINT, TAP_ALIGN_RIGHT, "Stream", "%u" },
     { TABLE_ITEM_UINT, TAP_ALIGN_RIGHT, "Since frame", "%u" },
+    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Reset because, or attempt failed by", "%s" },
 };
 
 /* One row of the table, with the texts that its cells point to. Wireshark frees it by its first member. */
@@ -223,6 +233,7 @@ static void fill_cells(struct cells *cells, const struct incarnation *i)
     set_text(cell++, row->server);
     set_count(cell++, i->stream);
     set_count(cell++, final->end[row->waiting].since_frame);
+    set_text(cell++, final_why(final));
 }
 
 static void table_clear(stat_tap_table *table)
@@ -306,7 +317,7 @@ void connections_register(void)
     };
     static struct view_kind text = {
         .cli = CONNECTIONS_COMMAND, .title = "TCP State connections", .record = sizeof(struct incarnation),
-        .packet = text_packet, .draw = text_draw,
+        .packet = text_packet, .draw = text_draw, .whole = true,
     };
 
     if (has_windows())

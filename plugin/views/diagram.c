@@ -54,7 +54,8 @@ static bool correct(struct diagram_step *step, uint32_t index)
     return true;
 }
 
-void diagram_follow(struct diagram_step *step, uint32_t steps)
+/* Sets arc and undone_by of all steps. */
+static void follow(struct diagram_step *step, uint32_t steps)
 {
     for (uint32_t i = 0; i < steps; i++) {
         const bool correction = tcp_event_corrects(step[i].event);
@@ -65,80 +66,62 @@ void diagram_follow(struct diagram_step *step, uint32_t steps)
     }
 }
 
-/* ------------------------------------------------------------------ what is kept */
+/* ------------------------------------------------------------------ the log */
 
-struct diagram_connection {
-    struct incarnation base;
-    uint32_t read;                 /* entries of the log that were read; of the first connection only */
-    uint32_t frame;                /* the segment of the entry read last */
-    uint8_t  layer;
-    wmem_array_t *step;            /* of struct diagram_step */
-    uint32_t latest[2];            /* number of each end's latest step, 0: none */
-    uint8_t  state[2];             /* enum tcp_state by index of end, as of what was read */
-    bool     confirmed[2];
+/* How far the log was read. */
+struct reading {
+    const struct incarnation *i;
+    GArray *step;         /* of struct diagram_step */
+    guint latest[2];      /* number of each end's latest step, 0: none */
+    bool confirmed[2];    /* by index of end, as of what was read */
 };
 
 /* After the last entry of a segment: what it proved. */
-static void note_proofs(const struct diagram_connection *c)
+static void note_proofs(const struct reading *r)
 {
     for (unsigned end = 0; end < 2; end++) {
-        if (c->confirmed[end] && c->latest[end])
-            ((struct diagram_step *)wmem_array_index(c->step, c->latest[end] - 1))->proved = true;
+        if (r->confirmed[end] && r->latest[end])
+            g_array_index(r->step, struct diagram_step, r->latest[end] - 1).proved = true;
     }
 }
 
-static void read_entry(struct diagram_connection *c)
+static void read_entry(struct reading *r, uint32_t index)
 {
-    const struct log_view one = { .log = c->base.log, .first = c->read, .count = 1 };
-    const struct log_entry *entry = &c->base.log->entry[c->read];
+    const struct log *log = r->i->log;
+    const struct log_view one = { .log = log, .first = index, .count = 1 };
+    const struct log_entry *entry = &log->entry[index], *before = entry - 1;
     struct log_step said;
 
-    if (entry->frame != c->frame || entry->layer != c->layer)
-        note_proofs(c);
-    c->frame = entry->frame;
-    c->layer = entry->layer;
+    if (index > r->i->opening && (entry->frame != before->frame || entry->layer != before->layer))
+        note_proofs(r);
     if (log_step(&one, 0, &said)) {
         const struct diagram_step step = {
-            .elapsed_ns = incarnation_elapsed_ns(&c->base, entry->time_ns), .frame = entry->frame, .end = said.end,
+            .elapsed_ns = incarnation_elapsed_ns(r->i, entry->time_ns), .frame = entry->frame, .end = said.end,
             .event = said.event, .left = said.left, .entered = said.entered,
         };
-        wmem_array_append_one(c->step, step);
-        c->latest[said.end] = wmem_array_get_count(c->step);
+        g_array_append_val(r->step, step);
+        r->latest[said.end] = r->step->len;
     }
-    c->state[0] = entry->state0;
-    c->state[1] = entry->state1;
-    c->confirmed[0] = entry->facts.confirmed0;
-    c->confirmed[1] = entry->facts.confirmed1;
-    c->read++;
+    r->confirmed[0] = entry->facts.confirmed0;
+    r->confirmed[1] = entry->facts.confirmed1;
+}
+
+GArray *diagram_way(const struct incarnation *i, uint32_t last_frame)
+{
+    const uint32_t end = log_next_opening(i->log, i->opening + 1);
+    struct reading r = { .i = i, .step = g_array_new(false, false, sizeof(struct diagram_step)) };
+
+    for (uint32_t n = i->opening; n < end && i->log->entry[n].frame <= last_frame; n++)
+        read_entry(&r, n);
+    follow((struct diagram_step *)(void *)r.step->data, r.step->len);
+    return r.step;
 }
 
 static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *edt _U_, const void *tapped,
                                 tap_flags_t flags _U_)
 {
-    struct view *view = (struct view *)data;
-    const struct tcpstate_tap *tap = (const struct tcpstate_tap *)tapped;
-    const struct log_view *shown = &tap->view.shown;
-    struct incarnation *base = incarnations_note(&view->connections, pinfo, tap);
-    struct diagram_connection *c = (struct diagram_connection *)base;
-
-    if (base != view->connections.first)
-        return TAP_PACKET_REDRAW;
-    if (!c->step) {
-        c->step = wmem_array_new(view->connections.pool, sizeof(struct diagram_step));
-        c->read = base->opening;
-    }
-    while (c->read < shown->first + shown->count)
-        read_entry(c);
+    incarnations_note(&((struct view *)data)->connections, pinfo, (const struct tcpstate_tap *)tapped);
     return TAP_PACKET_REDRAW;
-}
-
-/* Segments that the filter did not let through: the rest of the same incarnation. */
-static void read_rest(struct diagram_connection *c)
-{
-    const uint32_t end = log_next_opening(c->base.log, MAX(c->read, c->base.opening + 1));
-
-    while (c->read < end)
-        read_entry(c);
 }
 
 /* ------------------------------------------------------------------ what is printed */
@@ -161,20 +144,21 @@ static char *subtitle_of(const struct view *view)
 
 static GString *picture_of(const struct view *view)
 {
-    struct diagram_connection *c = (struct diagram_connection *)view->connections.first;
+    const struct incarnation *i = view->connections.first;
     char endpoint[2][ENDPOINT_NAME_SIZE], *subtitle = subtitle_of(view);
+    GArray *way = diagram_way(i, UINT32_MAX);
+    struct log_view last;
 
-    read_rest(c);
-    struct diagram_step *step = (struct diagram_step *)wmem_array_get_raw(c->step);
-    const uint32_t steps = wmem_array_get_count(c->step);
-    diagram_follow(step, steps);
+    log_at(i->log, log_next_opening(i->log, i->opening + 1) - 1, &last);
     const struct diagram d = {
-        .step = step, .steps = steps, .client = c->base.client,
-        .socket = { endpoint_name(&c->base.address[0], c->base.port[0], endpoint[0]),
-                    endpoint_name(&c->base.address[1], c->base.port[1], endpoint[1]) },
-        .state = { c->state[0], c->state[1] }, .confirmed = { c->confirmed[0], c->confirmed[1] }, .subtitle = subtitle,
+        .step = (const struct diagram_step *)(void *)way->data, .steps = way->len, .client = i->client,
+        .socket = { endpoint_name(&i->address[0], i->port[0], endpoint[0]),
+                    endpoint_name(&i->address[1], i->port[1], endpoint[1]) },
+        .state = { last.end[0].state, last.end[1].state },
+        .confirmed = { last.end[0].confirmed, last.end[1].confirmed }, .subtitle = subtitle,
     };
     GString *svg = diagram_svg(&d);
+    g_array_free(way, true);
     g_free(subtitle);
     return svg;
 }
@@ -197,7 +181,7 @@ static void draw(void *data)
 void diagram_register(void)
 {
     static struct view_kind kind = {
-        .cli = "tcpstate,diagram", .title = "TCP State diagram", .record = sizeof(struct diagram_connection),
+        .cli = "tcpstate,diagram", .title = "TCP State diagram", .record = sizeof(struct incarnation),
         .packet = packet, .draw = draw,
     };
     view_register(&kind);

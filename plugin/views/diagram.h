@@ -8,7 +8,7 @@
 #define DIAGRAM_H
 
 #include "ws_compat.h"
-#include "tcpfsm.h"
+#include "incarnations.h"
 
 /* An arc of figure 5, or of its note 2. */
 struct diagram_arc {
@@ -18,6 +18,16 @@ struct diagram_arc {
     int x, y;           /* where its label begins, baseline; two lines of notes below it are free */
     bool above;         /* the arc runs below the notes: label and notes move down to it */
 };
+
+/* Where a state stands in the figure. CLOSED stands twice: where a connection begins, and last where it ends. */
+struct diagram_box {
+    uint8_t state;      /* enum tcp_state */
+    int x, y, height;   /* middle of its top edge */
+};
+
+enum { DIAGRAM_BOXES = 12, DIAGRAM_ARCS = 21, DIAGRAM_BOX_WIDTH = 170 };
+extern const struct diagram_box diagram_boxes[DIAGRAM_BOXES];
+extern const struct diagram_arc diagram_arcs[DIAGRAM_ARCS];
 
 /* The arc between two states that this event takes, or NULL. */
 const struct diagram_arc *diagram_arc_of(uint8_t from, uint8_t to, uint8_t event);
@@ -44,8 +54,12 @@ struct diagram {
     const char *subtitle;     /* which connection of how many */
 };
 
-/* Follows each end's way through its states: sets arc and undone_by of all steps. */
-void diagram_follow(struct diagram_step *step, uint32_t steps);
+/*
+ * The way of both ends of an incarnation, each step with its arc, or undone by a later proof.
+ *  last_frame  transitions of later frames are left out
+ * Returns an array of struct diagram_step, a step for each transition, to be freed with g_array_free.
+ */
+GArray *diagram_way(const struct incarnation *i, uint32_t last_frame);
 
 /* Returns the picture, an SVG document; the caller frees it with g_string_free. */
 GString *diagram_svg(const struct diagram *d);

@@ -14,27 +14,21 @@
 
 /* ------------------------------------------------------------------ the figure */
 
-enum { WIDTH = 1280, FIGURE_AT = 50, FIGURE_HEIGHT = 1320, BOX_WIDTH = 170, LINE = 18, LIST_LINE = 22 };
+enum { WIDTH = 1280, FIGURE_AT = 50, FIGURE_HEIGHT = 1320, LINE = 18, LIST_LINE = 22 };
 
 /* Of more notes at one arc than this, the rest stands in the list only. */
 #define NOTES_MAX 2
 /* Longer lists are cut. */
 #define LIST_MAX 200
 
-struct box {
-    uint8_t state;
-    int x, y, height; /* middle of its top edge */
-};
-
-/* CLOSED stands twice, as in the figure: where a connection begins, and last where it ends. */
-static const struct box boxes[] = {
+const struct diagram_box diagram_boxes[DIAGRAM_BOXES] = {
     { TCP_CLOSED, 600, 102, 56 },      { TCP_LISTEN, 600, 272, 56 },       { TCP_SYN_RCVD, 170, 385, 170 },
     { TCP_SYN_SENT, 1030, 385, 170 },  { TCP_ESTABLISHED, 600, 622, 56 },  { TCP_FIN_WAIT_1, 170, 790, 136 },
     { TCP_CLOSE_WAIT, 1030, 790, 136 }, { TCP_FIN_WAIT_2, 170, 1022, 56 }, { TCP_CLOSING, 600, 1022, 56 },
     { TCP_LAST_ACK, 1030, 1022, 56 },  { TCP_TIME_WAIT, 600, 1187, 60 },   { TCP_CLOSED, 1030, 1187, 60 },
 };
 
-static const struct diagram_arc arcs[] = {
+const struct diagram_arc diagram_arcs[DIAGRAM_ARCS] = {
     { TCP_CLOSED, TCP_SYN_SENT, "active OPEN / snd SYN",
       "M685 118H1020Q1060 118 1060 158V385", 705, 72, true },
     { TCP_SYN_SENT, TCP_CLOSED, "CLOSE / delete TCB",
@@ -88,9 +82,9 @@ const struct diagram_arc *diagram_arc_of(uint8_t from, uint8_t to, uint8_t event
 {
     if (is_reset(event) && !(event == TCP_EV_RCV_RST && to == TCP_LISTEN)) /* note 3: left out of the figure */
         return NULL;
-    for (unsigned i = 0; i < G_N_ELEMENTS(arcs); i++) {
-        if (arcs[i].from == from && arcs[i].to == to)
-            return &arcs[i];
+    for (unsigned i = 0; i < G_N_ELEMENTS(diagram_arcs); i++) {
+        if (diagram_arcs[i].from == from && diagram_arcs[i].to == to)
+            return &diagram_arcs[i];
     }
     return NULL;
 }
@@ -258,7 +252,7 @@ static void add_notes(GString *svg, const struct diagram *d, const struct diagra
 }
 
 /* Whether the end stands in this box: the last CLOSED is for those that have moved. */
-static bool stands_in(const struct diagram *d, unsigned end, const struct box *box)
+static bool stands_in(const struct diagram *d, unsigned end, const struct diagram_box *box)
 {
     bool moved = false;
 
@@ -266,23 +260,23 @@ static bool stands_in(const struct diagram *d, unsigned end, const struct box *b
         return false;
     for (uint32_t i = 0; i < d->steps; i++)
         moved |= d->step[i].end == end;
-    return box->state != TCP_CLOSED || moved == (box != &boxes[0]);
+    return box->state != TCP_CLOSED || moved == (box != &diagram_boxes[0]);
 }
 
 /* Where an end entered the state by no arc, its latest such step; client at the left, server at the right. */
-static void add_jump(GString *svg, const struct diagram *d, const struct box *box, unsigned end)
+static void add_jump(GString *svg, const struct diagram *d, const struct diagram_box *box, unsigned end)
 {
     for (uint32_t i = d->steps; i-- > 0;) {
         const struct diagram_step *step = &d->step[i];
-        if (step->end != end || step->arc || step->entered != box->state || box == &boxes[0])
+        if (step->end != end || step->arc || step->entered != box->state || box == &diagram_boxes[0])
             continue;
-        const int out = BOX_WIDTH / 2 - 6;
+        const int out = DIAGRAM_BOX_WIDTH / 2 - 6;
         add_badge(svg, d, i, box->x + (end == d->client ? -out : out - 20), box->y + 14);
         return;
     }
 }
 
-static void add_box(GString *svg, const struct diagram *d, const struct box *box)
+static void add_box(GString *svg, const struct diagram *d, const struct diagram_box *box)
 {
     const bool client = stands_in(d, d->client, box), server = stands_in(d, !d->client, box);
     const int middle = box->y + box->height / 2;
@@ -295,8 +289,8 @@ static void add_box(GString *svg, const struct diagram *d, const struct box *box
                                d->confirmed[!d->client] ? "" : ASSUMED_MARK);
     g_string_append_printf(svg, "<rect class=\"box%s\" data-state=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" "
                                 "rx=\"8\"/>\n<text class=\"name\" x=\"%d\" y=\"%d\">%s</text>\n",
-                           client || server ? " now" : "", tcp_state_name(box->state), box->x - BOX_WIDTH / 2, box->y,
-                           BOX_WIDTH, box->height, box->x, client || server ? middle : middle + 6,
+                           client || server ? " now" : "", tcp_state_name(box->state), box->x - DIAGRAM_BOX_WIDTH / 2,
+                           box->y, DIAGRAM_BOX_WIDTH, box->height, box->x, client || server ? middle : middle + 6,
                            tcp_state_name(box->state));
     if (client || server)
         g_string_append_printf(svg, "<text class=\"who\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">%s</text>\n", box->x,
@@ -331,20 +325,20 @@ static void add_legend(GString *svg, const struct diagram *d)
 static void add_list_line(GString *svg, const struct diagram *d, uint32_t index, int y)
 {
     const struct diagram_step *step = &d->step[index];
-    const char *event = val_to_str_const(step->event, tcp_event_names, "");
     char time[NUMBER_SIZE];
 
     g_string_append_printf(svg, "<g class=\"step\" data-end=\"%s\" data-kind=\"%s\" data-left=\"%s\" "
                                 "data-entered=\"%s\" data-event=\"%s\" data-frame=\"%u\">",
                            role_of(d, step->end), kind_of(step), tcp_state_name(step->left),
-                           tcp_state_name(step->entered), event, step->frame);
+                           tcp_state_name(step->entered), tcp_event_name(step->event), step->frame);
     add_badge(svg, d, index, 40, y - 4);
     g_string_append_printf(svg, "<text x=\"84\" y=\"%d\">%s</text>"
                                 "<text x=\"150\" y=\"%d\">frame %u, %s s</text>"
                                 "<text class=\"%s note\" x=\"400\" y=\"%d\">%s \xe2\x86\x92 %s</text>"
                                 "<text x=\"660\" y=\"%d\">%s</text>",
                            y, role_of(d, step->end), y, step->frame, number_seconds(time, step->elapsed_ns),
-                           kind_of(step), y, tcp_state_name(step->left), tcp_state_name(step->entered), y, event);
+                           kind_of(step), y, tcp_state_name(step->left), tcp_state_name(step->entered), y,
+                           tcp_event_text(step->event));
     if (step->undone_by)
         g_string_append_printf(svg, "<text class=\"faint\" x=\"980\" y=\"%d\">assumed in error, as %u shows</text>", y,
                                step->undone_by);
@@ -377,12 +371,12 @@ GString *diagram_svg(const struct diagram *d)
     begin(svg, FIGURE_HEIGHT + 50 + LIST_LINE * (int)lines, title);
     add_legend(svg, d);
     g_string_append_printf(svg, "<g transform=\"translate(0,%d)\">\n", FIGURE_AT);
-    for (unsigned i = 0; i < G_N_ELEMENTS(arcs); i++)
-        add_arc(svg, d, &arcs[i]);
-    for (unsigned i = 0; i < G_N_ELEMENTS(boxes); i++)
-        add_box(svg, d, &boxes[i]);
-    for (unsigned i = 0; i < G_N_ELEMENTS(arcs); i++)
-        add_notes(svg, d, &arcs[i]);
+    for (unsigned i = 0; i < G_N_ELEMENTS(diagram_arcs); i++)
+        add_arc(svg, d, &diagram_arcs[i]);
+    for (unsigned i = 0; i < G_N_ELEMENTS(diagram_boxes); i++)
+        add_box(svg, d, &diagram_boxes[i]);
+    for (unsigned i = 0; i < G_N_ELEMENTS(diagram_arcs); i++)
+        add_notes(svg, d, &diagram_arcs[i]);
     g_string_append(svg, "</g>\n");
     add_list(svg, d);
     g_string_append(svg, "</svg>\n");

@@ -5,38 +5,25 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "ws_compat.h"
+#include "json.h"
 #include "views.h"
 
 #include "anomaly.h"
 #include "local_end.h"
 #include "names.h"
-#include "numbers.h"
-#include "zeek.h"
-
-#include <epan/to_str.h>
-#include <wsutil/json_dumper.h>
 
 /* ------------------------------------------------------------------ what is kept */
 
 /* The expert information of one segment. */
-struct remark {
-    struct remark *next;
+struct json_remark {
+    struct json_remark *next;
     uint32_t frame;
     uint32_t anomalies; /* as anomalies_of() */
 };
 
-struct json_connection {
-    struct incarnation base;
-    struct remark *first, *last;
-    uint64_t octets[2];   /* of payload, repetitions too; by index of end, as segments and zeek */
-    uint64_t segments[2];
-    int64_t  last_ns;     /* when its latest segment was captured */
-    struct zeek zeek;
-};
-
-static void remark(struct view *view, struct json_connection *c, uint32_t frame, uint32_t anomalies)
+static void remark(struct json_connection *c, wmem_allocator_t *pool, uint32_t frame, uint32_t anomalies)
 {
-    struct remark *r = wmem_new0(view->connections.pool, struct remark);
+    struct json_remark *r = wmem_new0(pool, struct json_remark);
 
     r->frame = frame;
     r->anomalies = anomalies;
@@ -47,14 +34,11 @@ static void remark(struct view *view, struct json_connection *c, uint32_t frame,
     c->last = r;
 }
 
-static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *edt _U_, const void *tapped,
-                                tap_flags_t flags _U_)
+void json_note(struct json_connection *c, wmem_allocator_t *pool, const packet_info *pinfo,
+               const struct tcpstate_tap *tap)
 {
-    struct view *view = (struct view *)data;
-    const struct tcpstate_tap *tap = (const struct tcpstate_tap *)tapped;
     const struct tcpfsm_segment *seg = &tap->segment.seg;
     const unsigned src = tap->view.src;
-    struct json_connection *c = (struct json_connection *)incarnations_note(&view->connections, pinfo, tap);
     const uint32_t anomalies = anomalies_of(&tap->view.shown, src, seg, pair_stuck_after_ns());
 
     c->segments[src]++;
@@ -62,7 +46,17 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
     c->last_ns = time_ns(&pinfo->abs_ts);
     zeek_segment(&c->zeek, src, seg);
     if (anomalies)
-        remark(view, c, pinfo->num, anomalies);
+        remark(c, pool, pinfo->num, anomalies);
+}
+
+static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *edt _U_, const void *tapped,
+                                tap_flags_t flags _U_)
+{
+    struct view *view = (struct view *)data;
+    const struct tcpstate_tap *tap = (const struct tcpstate_tap *)tapped;
+    struct json_connection *c = (struct json_connection *)incarnations_note(&view->connections, pinfo, tap);
+
+    json_note(c, view->connections.pool, pinfo, tap);
     return TAP_PACKET_REDRAW;
 }
 
@@ -92,56 +86,63 @@ static void put_number(json_dumper *json, const char *name, uint64_t number)
     put_literal(json, name, text);
 }
 
-static void put_flag(json_dumper *json, const char *name, bool flag)
+static const char *flag(bool is_set)
 {
-    put_literal(json, name, flag ? "true" : "false");
+    return is_set ? "true" : "false";
 }
 
-/* Frames are counted from 1; 0 is none. */
-static void put_frame(json_dumper *json, const char *name, uint32_t frame)
+static void put_flag(json_dumper *json, const char *name, bool is_set)
 {
-    if (frame)
-        put_number(json, name, frame);
-    else
-        put_literal(json, name, "null");
+    put_literal(json, name, flag(is_set));
 }
 
-/* Seconds, with nine digits behind the point. */
-static void put_seconds(json_dumper *json, const char *name, int64_t time_ns)
+/* Frames are counted from 1; 0 is none. Returns text, or "null". */
+static const char *frame_number(char text[NUMBER_SIZE], uint32_t frame)
+{
+    if (!frame)
+        return "null";
+    number_write(text, frame);
+    return text;
+}
+
+const char *json_seconds(char text[2 * NUMBER_SIZE], int64_t time_ns)
 {
     const int64_t second_ns = 1000000000;
     const uint64_t magnitude = time_ns < 0 ? 0 - (uint64_t)time_ns : (uint64_t)time_ns;
-    char text[2 * NUMBER_SIZE], *to = text;
+    char *to = text;
 
     if (time_ns < 0)
         *to++ = '-';
     to = number_write(to, magnitude / (uint64_t)second_ns);
     number_write(to, (uint64_t)second_ns + magnitude % (uint64_t)second_ns);
     *to = '.'; /* in place of the 1 that held the zeros */
-    put_literal(json, name, text);
+    return text;
+}
+
+static void put_seconds(json_dumper *json, const char *name, int64_t time_ns)
+{
+    char text[2 * NUMBER_SIZE];
+
+    put_literal(json, name, json_seconds(text, time_ns));
 }
 
 /* ------------------------------------------------------------------ one connection */
 
 static void put_end(json_dumper *json, const char *name, const struct json_connection *c, const struct log_end *end,
-                    const struct final_end *final, unsigned index)
+                    const struct final_end *final, unsigned index, struct hosts *hosts)
 {
-    char host[WS_INET6_ADDRSTRLEN];
+    char host[HOST_NAME_SIZE], since[NUMBER_SIZE], age[2 * NUMBER_SIZE];
 
     json_dumper_set_member_name(json, name);
     json_dumper_begin_object(json);
-    address_to_str_buf(&c->base.address[index], host, sizeof host);
-    put_text(json, "address", host);
-    put_number(json, "port", c->base.port[index]);
-    put_text(json, "state", tcp_state_name(end->state));
-    put_flag(json, "confirmed", end->confirmed);
-    put_frame(json, "since_frame", end->since_frame);
-    put_text(json, "final", tcp_state_name(final->state));
-    put_flag(json, "final_confirmed", final->confirmed);
-    put_seconds(json, "final_age", final->age_ns);
-    put_flag(json, "left_open", final->left_open);
-    put_number(json, "segments", c->segments[index]);
-    put_number(json, "bytes", c->octets[index]);
+    put_text(json, "address", host_name(hosts, &c->base.address[index], host));
+    json_dumper_set_member_name(json, "port"); /* and, as those of a transition, all members that follow, at once */
+    json_dumper_value_anyf(json, "%u,\"state\":\"%s\",\"confirmed\":%s,\"since_frame\":%s,\"final\":\"%s\","
+                           "\"final_confirmed\":%s,\"final_age\":%s,\"left_open\":%s,\"segments\":%" PRIu64
+                           ",\"bytes\":%" PRIu64, c->base.port[index], tcp_state_name(end->state),
+                           flag(end->confirmed), frame_number(since, end->since_frame), tcp_state_name(final->state),
+                           flag(final->confirmed), json_seconds(age, final->age_ns), flag(final->left_open),
+                           c->segments[index], c->octets[index]);
     json_dumper_end_object(json);
 }
 
@@ -150,31 +151,32 @@ static const char *role_of(const struct final_view *final, unsigned end)
     return end == final->client ? "client" : "server";
 }
 
+/*
+ * Most of what is printed, so the members are written at once: json_dumper takes as many instructions for each name as
+ * the format does for all. All that is between quotes is ours: names without anything to be escaped.
+ */
 static void put_transition(json_dumper *json, const struct log *log, uint32_t index, const struct final_view *final)
 {
     const struct log_view view = { .log = log, .first = index, .count = 1 };
     const struct log_entry *e = &log->entry[index];
+    char time[2 * NUMBER_SIZE];
     struct log_step step;
 
     if (!log_step(&view, 0, &step))
         return;
-    json_dumper_begin_object(json);
-    put_number(json, "frame", e->frame);
-    put_seconds(json, "time", e->time_ns);
-    put_text(json, "end", role_of(final, step.end));
-    put_text(json, "from", tcp_state_name(step.left));
-    put_text(json, "to", tcp_state_name(step.entered));
-    put_text(json, "event", tcp_event_name(step.event));
-    put_flag(json, "confirmed", step.end ? e->facts.confirmed1 : e->facts.confirmed0);
-    json_dumper_end_object(json);
+    json_dumper_value_anyf(json, "{\"frame\":%u,\"time\":%s,\"end\":\"%s\",\"from\":\"%s\",\"to\":\"%s\","
+                           "\"event\":\"%s\",\"confirmed\":%s}", e->frame, json_seconds(time, e->time_ns),
+                           role_of(final, step.end), tcp_state_name(step.left), tcp_state_name(step.entered),
+                           tcp_event_name(step.event),
+                           flag(step.end ? e->facts.confirmed1 : e->facts.confirmed0));
 }
 
-static void put_transitions(json_dumper *json, const struct json_connection *c, uint32_t end,
+static void put_transitions(json_dumper *json, const struct json_connection *c, uint32_t end, uint32_t last_frame,
                             const struct final_view *final)
 {
     json_dumper_set_member_name(json, "transitions");
     json_dumper_begin_array(json);
-    for (uint32_t n = c->base.opening; n < end; n++)
+    for (uint32_t n = c->base.opening; n < end && c->base.log->entry[n].frame <= last_frame; n++)
         put_transition(json, c->base.log, n, final);
     json_dumper_end_array(json);
 }
@@ -188,60 +190,77 @@ static void put_item(json_dumper *json, uint32_t frame, unsigned anomaly)
     json_dumper_end_object(json);
 }
 
-static void put_expert(json_dumper *json, const struct json_connection *c, const struct final_view *final)
+static void put_expert(json_dumper *json, const struct json_connection *c, const struct json_choice *choice,
+                       const struct final_view *final)
 {
+    uint32_t items = 0;
+
     json_dumper_set_member_name(json, "expert");
     json_dumper_begin_array(json);
-    for (const struct remark *r = c->first; r; r = r->next) {
+    for (const struct json_remark *r = c->first; r && r->frame <= choice->last_frame; r = r->next) {
         for (unsigned n = 0; n < 32; n++) {
-            if (r->anomalies >> n & 1)
+            if (r->anomalies >> n & 1 && items++ < choice->expert_max)
                 put_item(json, r->frame, n);
         }
     }
     for (unsigned i = 0; i < 2; i++) {
         const struct final_end *end = &final->end[i];
-        if (end->left_open && end->since_frame)
+        if (end->left_open && end->since_frame && end->since_frame <= choice->last_frame)
             put_item(json, end->since_frame,
                      final_is_proved_leak(end) ? TCP_ANOMALY_LEFT_OPEN : TCP_ANOMALY_LEFT_OPEN_ASSUMED);
     }
     json_dumper_end_array(json);
 }
 
-static void print_connection(const struct json_connection *c)
+void json_put(json_dumper *json, const struct json_connection *c, const struct json_choice *choice)
 {
     const struct incarnation *i = &c->base;
     const uint32_t end = log_next_opening(i->log, i->opening + 1);
     const struct final_limits limits = pair_final_limits();
-    json_dumper json = { .output_file = stdout };
     char history[ZEEK_HISTORY_SIZE];
     struct final_view final;
     struct log_view last;
 
     log_at(i->log, end - 1, &last);
     final_of(i->log, i->opening, &limits, &final);
-    json_dumper_begin_object(&json);
-    put_number(&json, "connection", i->number);
+    json_dumper_begin_object(json);
+    put_number(json, "connection", i->number);
     if (i->has_stream)
-        put_number(&json, "stream", i->stream);
+        put_number(json, "stream", i->stream);
     else
-        put_literal(&json, "stream", "null");
-    put_end(&json, "client", c, &last.end[final.client], &final.end[final.client], final.client);
-    put_end(&json, "server", c, &last.end[!final.client], &final.end[!final.client], !final.client);
-    put_text(&json, "local", last.local == final.client ? "client" : "server");
-    put_text(&json, "local_by", val_to_str_const(last.local_by, local_by_names, ""));
-    put_flag(&json, "midstream", last.midstream);
-    put_number(&json, "first_frame", i->first_frame);
-    put_number(&json, "last_frame", i->last_frame);
-    put_seconds(&json, "first_time", i->start_ns);
-    put_seconds(&json, "last_time", c->last_ns);
-    put_text(&json, "closed_by", tcp_closer_name(final.closed_by));
-    put_flag(&json, "left_open", final.left_open);
-    put_text(&json, "conn_state", zeek_conn_state(&c->zeek, final.client));
+        put_literal(json, "stream", "null");
+    put_end(json, "client", c, &last.end[final.client], &final.end[final.client], final.client,
+            choice->hosts);
+    put_end(json, "server", c, &last.end[!final.client], &final.end[!final.client], !final.client,
+            choice->hosts);
+    put_text(json, "local", last.local == final.client ? "client" : "server");
+    put_text(json, "local_by", val_to_str_const(last.local_by, local_by_names, ""));
+    put_flag(json, "midstream", last.midstream);
+    put_number(json, "first_frame", i->first_frame);
+    put_number(json, "last_frame", i->last_frame);
+    put_seconds(json, "first_time", i->start_ns);
+    put_seconds(json, "last_time", c->last_ns);
+    put_text(json, "closed_by", tcp_closer_name(final.closed_by));
+    put_text(json, "reset_cause", reset_cause_name(final.reset_cause));
+    put_flag(json, "reset_cause_confirmed", final.reset_confirmed);
+    put_text(json, "attempt", attempt_name(final.attempt));
+    put_flag(json, "left_open", final.left_open);
+    put_text(json, "conn_state", zeek_conn_state(&c->zeek, final.client));
     zeek_history(&c->zeek, final.client, history);
-    put_text(&json, "history", history);
-    put_transitions(&json, c, end, &final);
-    put_expert(&json, c, &final);
-    json_dumper_end_object(&json);
+    put_text(json, "history", history);
+    if (choice->last_frame) {
+        put_transitions(json, c, end, choice->last_frame, &final);
+        put_expert(json, c, choice, &final);
+    }
+    json_dumper_end_object(json);
+}
+
+static void print_connection(const struct json_connection *c)
+{
+    static const struct json_choice all = { .last_frame = UINT32_MAX, .expert_max = UINT32_MAX };
+    json_dumper json = { .output_file = stdout };
+
+    json_put(&json, c, &all);
     json_dumper_finish(&json);
 }
 

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "ws_compat.h"
+#include "timeline.h"
 #include "views.h"
 
 #include "names.h"
@@ -15,44 +16,34 @@
 /* Samples of which a table has at most so many, and about so many if no interval is given. */
 enum { SAMPLES_MAX = 10000, SAMPLES_WISHED = 20 };
 
-/* The states that a socket is seen in. */
-enum { FIRST_STATE = TCP_SYN_SENT, STATES = TCP_TIME_WAIT - TCP_SYN_SENT + 1 };
-
-/* When samples are taken. */
-struct samples {
-    int64_t start_ns, interval_ns; /* of the first, and from one to the next */
-    uint32_t count;
-};
-
-/* One server endpoint. */
-struct server {
-    char name[ENDPOINT_NAME_SIZE];
-    uint32_t *changes; /* by role, state, and sample: how many more ends are in the state than at the sample before */
-};
-
-static uint32_t *changes_of(const struct server *server, const struct samples *samples, unsigned role, uint8_t state)
+/* How many changes there are. */
+static size_t changes_size(const struct timeline *timeline)
 {
-    return server->changes + (size_t)(role * STATES + state - FIRST_STATE) * (samples->count + 1);
+    return (size_t)2 * TIMELINE_STATES * (timeline->count + 1);
+}
+
+static uint32_t *changes_of(const struct timeline *timeline, unsigned role, uint8_t state)
+{
+    return timeline->changes + (size_t)(role * TIMELINE_STATES + state - TIMELINE_FIRST_STATE) * (timeline->count + 1);
 }
 
 /* The first sample at or after a moment; at most their number. */
-static uint32_t sample_at(const struct samples *samples, int64_t time_ns)
+static uint32_t sample_at(const struct timeline *timeline, int64_t time_ns)
 {
-    const int64_t elapsed = log_elapsed_ns(samples->start_ns, time_ns);
-    const int64_t number = elapsed / samples->interval_ns + (elapsed % samples->interval_ns != 0);
+    const int64_t elapsed = log_elapsed_ns(timeline->start_ns, time_ns);
+    const int64_t number = elapsed / timeline->interval_ns + (elapsed % timeline->interval_ns != 0);
 
-    return (uint32_t)MIN(number, (int64_t)samples->count);
+    return (uint32_t)MIN(number, (int64_t)timeline->count);
 }
 
 /* An end was in a state from one moment up to another. Where time stamps run backwards, not at all. */
-static void count_stay(const struct server *server, const struct samples *samples, unsigned role, uint8_t state,
-                       int64_t from_ns, int64_t to_ns)
+static void count_stay(const struct timeline *timeline, unsigned role, uint8_t state, int64_t from_ns, int64_t to_ns)
 {
-    const uint32_t from = sample_at(samples, from_ns), to = sample_at(samples, to_ns);
+    const uint32_t from = sample_at(timeline, from_ns), to = sample_at(timeline, to_ns);
 
-    if (state < FIRST_STATE || from >= to)
+    if (state < TIMELINE_FIRST_STATE || from >= to)
         return;
-    uint32_t *changes = changes_of(server, samples, role, state);
+    uint32_t *changes = changes_of(timeline, role, state);
     changes[from]++;
     changes[to]--; /* modulo 2^32: sums are right */
 }
@@ -65,8 +56,8 @@ static int64_t leaves_at(uint8_t state, int64_t from_ns, int64_t to_ns, const st
     return to_ns;
 }
 
-static void count_end(const struct server *server, const struct samples *samples, const struct incarnation *i,
-                      unsigned end, const struct final_limits *limits)
+static void count_end(const struct timeline *timeline, const struct incarnation *i, unsigned end,
+                      const struct final_limits *limits)
 {
     const struct log *log = i->log;
     const uint32_t next = log_next_opening(log, i->opening + 1);
@@ -81,24 +72,53 @@ static void count_end(const struct server *server, const struct samples *samples
         if (view.end[end].state == state)
             continue;
         const int64_t now_ns = log->entry[n].time_ns;
-        count_stay(server, samples, role, state, from_ns, leaves_at(state, from_ns, now_ns, limits));
+        count_stay(timeline, role, state, from_ns, leaves_at(state, from_ns, now_ns, limits));
         state = view.end[end].state;
         from_ns = now_ns;
     }
     const int64_t end_ns = superseded ? log->entry[next].time_ns : INT64_MAX; /* the last sample has it */
-    count_stay(server, samples, role, state, from_ns, leaves_at(state, from_ns, end_ns, limits));
+    count_stay(timeline, role, state, from_ns, leaves_at(state, from_ns, end_ns, limits));
 }
 
 /* ------------------------------------------------------------------ the samples */
 
-/* 1, 2 or 5 times a power of ten, so that there are about SAMPLES_WISHED. */
-static int64_t round_interval(int64_t length_ns)
+void timeline_clear(const struct timeline *timeline)
+{
+    memset(timeline->changes, 0, changes_size(timeline) * sizeof *timeline->changes);
+}
+
+void timeline_begin(struct timeline *timeline)
+{
+    timeline->changes = g_new(uint32_t, changes_size(timeline));
+    timeline_clear(timeline);
+}
+
+void timeline_end(struct timeline *timeline)
+{
+    g_free(timeline->changes);
+}
+
+void timeline_count(const struct timeline *timeline, const struct incarnation *i, const struct final_limits *limits)
+{
+    for (unsigned end = 0; end < 2; end++)
+        count_end(timeline, i, end, limits);
+}
+
+void timeline_next(const struct timeline *timeline, uint32_t n, uint32_t present[2][TIMELINE_STATES])
+{
+    for (unsigned role = 0; role < 2; role++) {
+        for (unsigned s = 0; s < TIMELINE_STATES; s++)
+            present[role][s] += changes_of(timeline, role, (uint8_t)(TIMELINE_FIRST_STATE + s))[n];
+    }
+}
+
+int64_t timeline_interval_ns(int64_t length_ns, int64_t samples)
 {
     static const int64_t steps[] = { 1, 2, 5 };
 
     for (int64_t ten = 1000000; ten < INT64_MAX / 100; ten *= 10) {
         for (unsigned n = 0; n < array_length(steps); n++) {
-            if (length_ns / (ten * steps[n]) < SAMPLES_WISHED)
+            if (length_ns / (ten * steps[n]) < samples)
                 return ten * steps[n];
         }
     }
@@ -106,118 +126,115 @@ static int64_t round_interval(int64_t length_ns)
 }
 
 /* Returns false, after a message, if there were too many. */
-static bool choose_samples(const struct view *view, const struct final_limits *limits, struct samples *samples)
+static bool choose_samples(const struct view *view, const struct final_limits *limits, struct timeline *timeline)
 {
     const int64_t length_ns = log_elapsed_ns(limits->start_ns, limits->end_ns);
 
-    samples->start_ns = limits->start_ns;
-    samples->interval_ns = view->interval_ns ? view->interval_ns : round_interval(length_ns);
-    const int64_t intervals = length_ns / samples->interval_ns + 1;
+    timeline->start_ns = limits->start_ns;
+    timeline->interval_ns = view->interval_ns ? view->interval_ns : timeline_interval_ns(length_ns, SAMPLES_WISHED);
+    const int64_t intervals = length_ns / timeline->interval_ns + 1;
     if (intervals > SAMPLES_MAX) {
         report_failure("tcpstate,timeline: an interval of %g s makes %" PRId64 " samples of this capture, more than %d",
-                       (double)samples->interval_ns / 1e9, intervals, SAMPLES_MAX);
+                       (double)timeline->interval_ns / 1e9, intervals, SAMPLES_MAX);
         return false;
     }
-    samples->count = (uint32_t)intervals;
+    timeline->count = (uint32_t)intervals;
     return true;
 }
 
 /* ------------------------------------------------------------------ the table */
 
-static int servers_compare(const void *a, const void *b)
-{
-    return strcmp((*(const struct server *const *)a)->name, (*(const struct server *const *)b)->name);
-}
+/* A connection, to be sorted by its server endpoint. */
+struct served {
+    char server[ENDPOINT_NAME_SIZE];
+    const struct incarnation *connection;
+};
 
-static struct server *server_of(GHashTable *servers, GPtrArray *all, const struct incarnation *i,
-                                const struct samples *samples)
+static int served_compare(const void *a, const void *b)
 {
-    struct server *new = g_new0(struct server, 1);
-
-    endpoint_name(&i->address[!i->client], i->port[!i->client], new->name);
-    struct server *known = (struct server *)g_hash_table_lookup(servers, new->name);
-    if (known) {
-        g_free(new);
-        return known;
-    }
-    new->changes = g_new0(uint32_t, (size_t)2 * STATES * (samples->count + 1));
-    g_hash_table_insert(servers, new->name, new);
-    g_ptr_array_add(all, new);
-    return new;
+    return strcmp(((const struct served *)a)->server, ((const struct served *)b)->server);
 }
 
 static void print_heading(int width)
 {
     printf("%10s %-*s %-6s", "Time (s)", width, "Server", "Ends");
-    for (uint8_t state = FIRST_STATE; state <= TCP_TIME_WAIT; state++)
+    for (uint8_t state = TIMELINE_FIRST_STATE; state <= TCP_TIME_WAIT; state++)
         printf(" %s", tcp_state_name(state));
     putchar('\n');
 }
 
 /* A row for each role of which an end is in a state. present: of both roles, by state */
-static void print_sample(const struct server *server, int64_t elapsed_ns, const uint32_t present[2 * STATES], int width)
+static void print_sample(const char *server, int64_t elapsed_ns, uint32_t present[2][TIMELINE_STATES],
+                         int width)
 {
     static const char *const roles[] = { "client", "server" };
     char time[NUMBER_SIZE];
 
     for (unsigned role = 0; role < 2; role++) {
-        const uint32_t *count = present + (size_t)role * STATES;
+        const uint32_t *count = present[role];
         uint64_t sum = 0;
-        for (unsigned n = 0; n < STATES; n++)
+        for (unsigned n = 0; n < TIMELINE_STATES; n++)
             sum += count[n];
         if (sum == 0)
             continue;
-        printf("%10s %-*s %-6s", number_seconds(time, elapsed_ns), width, server->name, roles[role]);
-        for (unsigned n = 0; n < STATES; n++)
-            printf(" %*u", (int)strlen(tcp_state_name((uint8_t)(FIRST_STATE + n))), count[n]);
+        printf("%10s %-*s %-6s", number_seconds(time, elapsed_ns), width, server, roles[role]);
+        for (unsigned n = 0; n < TIMELINE_STATES; n++)
+            printf(" %*u", (int)strlen(tcp_state_name((uint8_t)(TIMELINE_FIRST_STATE + n))), count[n]);
         putchar('\n');
     }
 }
 
-static void print_server(const struct server *server, const struct samples *samples, int width)
+static void print_server(const char *server, const struct timeline *timeline, int width)
 {
-    uint32_t present[2 * STATES] = { 0 };
+    uint32_t present[2][TIMELINE_STATES] = { 0 };
 
-    for (uint32_t n = 0; n < samples->count; n++) {
-        for (unsigned role = 0; role < 2; role++) {
-            for (unsigned s = 0; s < STATES; s++)
-                present[role * STATES + s] += changes_of(server, samples, role, (uint8_t)(FIRST_STATE + s))[n];
-        }
-        print_sample(server, n * samples->interval_ns, present, width);
+    for (uint32_t n = 0; n < timeline->count; n++) {
+        timeline_next(timeline, n, present);
+        print_sample(server, n * timeline->interval_ns, present, width);
     }
 }
 
-static void print_table(const struct view *view, const struct samples *samples, const struct final_limits *limits)
+/* The connections that are shown, by server endpoint: an array of struct served. Sets the width of the longest. */
+static GArray *sort_by_server(const struct view *view, int *width)
 {
-    GHashTable *servers = g_hash_table_new(g_str_hash, g_str_equal);
-    GPtrArray *all = g_ptr_array_new();
-    int width = (int)sizeof "Server" - 1;
+    GArray *all = g_array_new(false, false, sizeof(struct served));
 
+    *width = (int)sizeof "Server" - 1;
     for (const struct incarnation *i = view->connections.first; i; i = i->next) {
         if (!view_shows(view, i))
             continue;
-        struct server *server = server_of(servers, all, i, samples);
-        width = MAX(width, (int)strlen(server->name));
-        for (unsigned end = 0; end < 2; end++)
-            count_end(server, samples, i, end, limits);
+        struct served served = { .connection = i };
+        endpoint_name(&i->address[!i->client], i->port[!i->client], served.server);
+        *width = MAX(*width, (int)strlen(served.server));
+        g_array_append_val(all, served);
     }
-    g_ptr_array_sort(all, servers_compare);
+    g_array_sort(all, served_compare);
+    return all;
+}
+
+static void print_table(const struct view *view, struct timeline *timeline, const struct final_limits *limits)
+{
+    int width;
+    GArray *all = sort_by_server(view, &width);
+
+    timeline_begin(timeline);
     print_heading(width);
-    for (guint n = 0; n < all->len; n++) {
-        struct server *server = (struct server *)g_ptr_array_index(all, n);
-        print_server(server, samples, width);
-        g_free(server->changes);
-        g_free(server);
+    for (guint n = 0; n < all->len;) {
+        const char *server = g_array_index(all, struct served, n).server;
+        timeline_clear(timeline);
+        for (; n < all->len && strcmp(g_array_index(all, struct served, n).server, server) == 0; n++)
+            timeline_count(timeline, g_array_index(all, struct served, n).connection, limits);
+        print_server(server, timeline, width);
     }
-    g_ptr_array_free(all, true);
-    g_hash_table_destroy(servers);
+    timeline_end(timeline);
+    g_array_free(all, true);
 }
 
 static void draw(void *data)
 {
     const struct view *view = (const struct view *)data;
     const struct final_limits limits = pair_final_limits();
-    struct samples samples;
+    struct timeline samples;
 
     if (!choose_samples(view, &limits, &samples))
         return;

@@ -118,4 +118,5 @@ void views_register(int proto)
     diagram_register();
     json_register();
     timeline_register();
+    page_register();
 }

@@ -25,6 +25,7 @@ void diagram_register(void);
 void flow_graph_register(int proto);
 void json_register(void);
 void timeline_register(void);
+void page_register(void);
 
 /* One of -z's views that print a text. It stays as long as the program runs. */
 struct view_kind {

@@ -3,7 +3,7 @@
 """What the plugin costs, against the same tshark without it: one table. See README.md beside this.
 
     tests/bench/run.py                     # everything; about an hour
-    tests/bench/run.py --kinds short --yardsticks no --linear 0
+    tests/bench/run.py --kinds short --uses plain "own filter" --yardsticks no --linear 0
 """
 
 import argparse
@@ -65,10 +65,10 @@ class Instructions:
         return (self.ask(program, use, kind, LONG_RUN).result() - (few - each * SHORT_RUN)) / LONG_RUN
 
 
-def print_instructions(made, kinds, yardsticks, jobs):
+def print_instructions(made, kinds, uses, yardsticks, jobs):
     counted = Instructions(made, jobs)
     others = ("transum", "lua") if yardsticks else ()
-    rows = [(kind, use) for kind in kinds for use in USES if use not in PRINTED or kind in PRINTED_KINDS]
+    rows = [(kind, use) for kind in kinds for use in uses if use not in PRINTED or kind in PRINTED_KINDS]
     compared = {(kind, use): ("tcpstate", *(other for other in others if kind == "short" and getattr(USES[use], other)
                                             is not None)) for kind, use in rows}
     for row in rows:
@@ -130,6 +130,7 @@ def print_linear(made, packets):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--uses", nargs="+", choices=USES, default=list(USES))
     parser.add_argument("--yardsticks", choices=("yes", "no"), default="yes", help="TRANSUM and Lua beside it")
     parser.add_argument("--jobs", type=int, default=2, help="runs of callgrind at a time")
     parser.add_argument("--linear", type=int, default=10_000_000, metavar="PACKETS",
@@ -141,7 +142,7 @@ def main():
     print(subprocess.run(["valgrind", "--version"], text=True, capture_output=True, check=True).stdout)
     print("Instructions per packet; ratios to stock tshark:")
     with Captures() as made:
-        print_instructions(made, given.kinds, given.yardsticks == "yes", given.jobs)
+        print_instructions(made, given.kinds, given.uses, given.yardsticks == "yes", given.jobs)
         print_time(made, given.kinds)
         print_memory(made)
         if given.linear:

@@ -22,6 +22,7 @@ import frames  # noqa: E402  (found only now)
 import judge  # noqa: E402
 import kernel  # noqa: E402
 import moments  # noqa: E402
+import resets  # noqa: E402
 from lab import MIDDLE  # noqa: E402
 from tshark import Tshark  # noqa: E402
 from wire import HOSTS  # noqa: E402
@@ -54,6 +55,7 @@ class Comparison:
     final: list = dataclasses.field(default_factory=list)
     since: list = dataclasses.field(default_factory=list)   # of moments.Moment, as events
     events: list = dataclasses.field(default_factory=list)
+    causes: list = dataclasses.field(default_factory=list)  # of resets.CauseClaim
 
     def __iadd__(self, other):
         for field in dataclasses.fields(self):
@@ -63,7 +65,7 @@ class Comparison:
     @property
     def wrong_confirmed(self):
         """The claims that must not be."""
-        return [c for c in self.near + self.departures + self.order
+        return [c for c in self.near + self.departures + self.order + self.causes
                 if c.confirmed and c.verdict == judge.WRONG]
 
 
@@ -95,6 +97,7 @@ def compare(states_path, read):
     for vantage, connections in read.items():
         result = results[vantage] = Comparison()
         for ends, captured in connections.items():
+            result.causes += resets.judge_causes(captured, states.resets, dict(zip(HOSTS, ends)))
             for host, local, remote in zip(HOSTS, ends, reversed(ends)):
                 timeline = judge.Timeline(states.changes, host, local, remote)
                 view = judge.View(host, captured, timeline, states.largest_gap_s,
@@ -129,6 +132,16 @@ class Summary:
         """(right, all) states of the hosts that captured."""
         return _score(self.all.near)
 
+    @property
+    def assumed_causes(self):
+        """(right, all) causes of RSTs that are assumed."""
+        return _score([c for c in self.all.causes if not c.confirmed])
+
+    @property
+    def confirmed_causes(self):
+        """The same of those that are confirmed."""
+        return _score([c for c in self.all.causes if c.confirmed])
+
     def __str__(self):
         near = self.all.near
         sure = [c for c in near if c.confirmed]
@@ -144,6 +157,8 @@ class Summary:
                 ("event of each transition, near end", self.all.events)):
             right, told = _score(claims)
             lines.append(f"{what:<36}{right:>8} / {told:<8} {percent(right, told)}")
+        for what, (right, told) in ("assumed", self.assumed_causes), ("confirmed", self.confirmed_causes):
+            lines.append(f"{f'causes of RSTs, {what}':<36}{right:>8} / {told:<8} {percent(right, told)}")
         lines.append(f"{'share confirmed, near end':<36}{len(sure):>8} / {len(near):<8} "
                      f"{percent(len(sure), len(near))}")
         unknown = collections.Counter(c.verdict for c in near)
@@ -159,7 +174,7 @@ def differences(comparison, everything=False):
     """Lines on what is wrong in a Comparison; everything: the assumed states of a far end too."""
     kinds = [("near", comparison.near), ("far at departure", comparison.departures),
              ("far in order", comparison.order), ("final", comparison.final),
-             ("since", comparison.since), ("event", comparison.events)]
+             ("since", comparison.since), ("event", comparison.events), ("cause", comparison.causes)]
     if everything:
         kinds.append(("far assumed", comparison.assumed))
     return [f"{kind}: {c}" for kind, claims in kinds for c in claims if c.verdict == judge.WRONG]

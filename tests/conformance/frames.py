@@ -32,7 +32,8 @@ _FIELDS = ("frame.time_epoch", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst",
            "ipv6.flow", "tcp.seq_raw", "tcp.ack_raw", "tcp.len", "tcp.window_size_value",
            "tcp.options.timestamp.tsval", "tcp.options.timestamp.tsecr", "tcp.options.sack_le",
            "tcpstate.src", "tcpstate.dst", "tcpstate.local.confirmed", "tcpstate.remote.confirmed",
-           "tcpstate.local.since", "tcpstate.remote.since")
+           "tcpstate.local.since", "tcpstate.remote.since",
+           "tcpstate.reset_cause", "tcpstate.reset_cause.confirmed")
 # What there is once for each transition. (Names of states have no commas; those of events have.)
 _STEPS = tuple(f"tcpstate.{end}.{what}" for end in ("local", "remote")
                for what in ("left", "entered", "event"))
@@ -65,6 +66,8 @@ class Frame(NamedTuple):
     ack: int
     length: int      # of the payload, in octets
     forged: bool     # no kernel sent it
+    cause: str       # of a RST: why it was sent, "" of others
+    cause_confirmed: bool
     identity: tuple  # the same wherever this segment is captured
 
     @property
@@ -134,8 +137,8 @@ def _parse(number, row, before):
     """The Frame of these values of _FIELDS and _STEPS."""
     row, steps = row[:len(_FIELDS)], row[len(_FIELDS):]
     (time_s, source4, source6, source_port, destination4, destination6, destination_port, flags,
-     identification, unfragmented, flow, *numbers) = row[:-6]
-    states, truths, since = row[-6:-4], row[-4:-2], row[-2:]
+     identification, unfragmented, flow, *numbers) = row[:-8]
+    states, truths, since, (cause, cause_confirmed) = row[-8:-6], row[-6:-4], row[-4:-2], row[-2:]
     by_digit = _HOSTS[source4 == ""]
     (sender, source), (receiver, destination) = (by_digit[address[-1]] for address in (
         source4 or source6, destination4 or destination6))
@@ -148,7 +151,7 @@ def _parse(number, row, before):
                  dict(zip(hosts, (truth == "True" for truth in truths))),
                  dict(zip(hosts, (int(frame) - before if frame else 0 for frame in since))),
                  dict(zip(hosts, (_steps(*steps[:3]), _steps(*steps[3:])))),
-                 int(flags, 16), seq, ack, length, forged,
+                 int(flags, 16), seq, ack, length, forged, cause, cause_confirmed == "True",
                  (sender, identification, flags, *numbers))
 
 

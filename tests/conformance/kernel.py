@@ -14,6 +14,10 @@ A line of a .states file is
 host, seconds since the epoch on the clock that captures use, own and other end, new state. The
 time is that of the poll which first saw the state: the change came after the poll before it.
 An end without a line yet has no socket.
+
+    client 1767225600.123456 10.9.0.1:40000 10.9.0.2:5000 RST,ACK TCP_STATE 4711
+
+is a RST that it sent, with ACK or without: why, and its sequence number. There are none where the kernel does not tell.
 """
 
 import array
@@ -56,11 +60,26 @@ class Change(NamedTuple):
     state: str
 
 
+UNTOLD = "UNTOLD"  # for a reason: several labs sent a RST between such ends at that moment
+
+
+class Reset(NamedTuple):
+    """A RST that a host sent."""
+    host: str
+    time_s: float
+    local: str
+    remote: str
+    flags: str   # RST or RST,ACK
+    reason: str  # of Linux' enum sk_rst_reason
+    seq: int
+
+
 class States(NamedTuple):
     """A .states file."""
     changes: list       # of Change, in order of time
     largest_gap_s: float  # between two polls, of either host
     captured_at: str    # client, server, or client and server
+    resets: list        # of Reset
 
 
 def endpoint(address, port):
@@ -178,8 +197,13 @@ def _parse_change(line):
     return Change(host, float(time_s), local, remote, state)
 
 
-def timeline(recorders, captured_at):
-    """Stop the recorders and give the text of a .states file."""
+def _parse_reset(line):
+    host, time_s, local, remote, flags, reason, seq = line.split()
+    return Reset(host, float(time_s), local, remote, flags, reason, int(seq))
+
+
+def timeline(recorders, captured_at, resets):
+    """Stop the recorders and give the text of a .states file. resets: list of Reset."""
     head = [f"# States of the TCP sockets of both hosts, Linux {os.uname().release}",
             f"# captured at {captured_at}"]
     changes = []
@@ -190,16 +214,19 @@ def timeline(recorders, captured_at):
                     f"largest gap {largest_s * 1e3:.2f} ms")
     changes.sort(key=lambda change: change.time_s)
     lines = [f"{c.host} {c.time_s:.6f} {c.local} {c.remote} {c.state}" for c in changes]
+    lines += [f"{r.host} {r.time_s:.6f} {r.local} {r.remote} {r.flags} {r.reason} {r.seq}" for r in resets]
     return "\n".join(head + lines) + "\n"
 
 
 def read_states(path):
     """The .states file at path, as States."""
-    changes, gaps_ms, captured_at = [], [], None
+    changes, resets, gaps_ms, captured_at = [], [], [], None
     with open(path, encoding="ascii") as file:
         for line in file:
             words = line.split()
-            if words[0] != "#":
+            if words[0] != "#" and words[4] in ("RST", "RST,ACK"):
+                resets.append(_parse_reset(line))
+            elif words[0] != "#":
                 changes.append(_parse_change(line))
             elif words[-1] == "ms":
                 gaps_ms.append(float(words[-2]))
@@ -207,7 +234,7 @@ def read_states(path):
                 captured_at = " ".join(words[3:])
     if len(gaps_ms) != 2 or captured_at is None:
         raise ValueError(f"{path}: the comments do not tell the polling gaps and the vantage point")
-    return States(changes, max(gaps_ms) / 1e3, captured_at)
+    return States(changes, max(gaps_ms) / 1e3, captured_at, resets)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import subprocess
 import time
 
 import kernel
+import tracing
 from wire import HOSTS, Wire, mac_address
 
 MIDDLE = "middle"     # of the wire, the third place where one can capture
@@ -199,6 +200,8 @@ class Lab:
             for name in HOSTS:
                 self.hosts[name] = Host(name, self.family, ethernet, sysctls or {})
                 made.callback(self.hosts[name].close)
+            self._tracer = tracing.Tracer()
+            made.callback(self._tracer.close)
             self.wire = Wire({name: host.device for name, host in self.hosts.items()},
                              delay_s, ethernet)
             made.callback(self.wire.close)
@@ -234,7 +237,16 @@ class Lab:
                 self.wire.stop_capture()
             else:
                 capture.stop()
-        return kernel.timeline(self._recorders, " and ".join(at for at, _ in self._captures))
+        told = self._tracer.stop([
+            kernel.Reset(s.sender, time_s, *self._ends(s), "RST,ACK" if s.acknowledges else "RST", kernel.UNTOLD, s.seq)
+            for time_s, s in self.wire.resets_sent])
+        return kernel.timeline(self._recorders, " and ".join(at for at, _ in self._captures), told)
+
+    def _ends(self, segment):
+        """Both ends of a Segment, its sender's first."""
+        receiver = HOSTS[1 - HOSTS.index(segment.sender)]
+        return (kernel.endpoint(ADDRESSES[segment.sender][self.family], segment.source_port),
+                kernel.endpoint(ADDRESSES[receiver][self.family], segment.destination_port))
 
     # Sockets
 

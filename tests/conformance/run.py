@@ -12,8 +12,9 @@ instead. How it is compared is told in judge.py.
 A difference names its recording. Of a scenario, give that name to --scenarios; random-SEED comes
 again by --scenarios none --random 1 --seed SEED.
 
-Exit status 1 if a confirmed state is wrong, if fewer than 99.5 % of the states of hosts that captured
-are right (with --replay, if one is wrong), or if a recording failed; 77 if this machine cannot record.
+Exit status 1 if a confirmed state or cause of a RST is wrong, if fewer than 99.5 % of the states of hosts that
+captured are right (with --replay, if one is wrong) or fewer than 90 % of the assumed causes, or if a recording
+failed; 77 if this machine cannot record.
 
 The environment names the plugin, see tests/tshark.py.
 """
@@ -39,11 +40,13 @@ import kernel  # noqa: E402
 import lab  # noqa: E402
 import random_schedules  # noqa: E402
 import scenarios  # noqa: E402
+import tracing  # noqa: E402
 from tshark import Tshark  # noqa: E402
 
 BUNDLED = os.path.join(HERE, "..", "..", "test-captures")
 UNABLE = 77            # exit status
 NEAR_ENOUGH = 0.995    # share of right states of hosts that captured, in what is recorded now
+CAUSES_RIGHT = 0.9     # share of right ones of the causes of RSTs that are assumed
 RECORDING_S = 60       # the longest that a recording may take
 POLL_EVERY_S = 0.002   # less often than for a recording alone, as many share the processors
 LARGEST_GAP_S = 0.020  # between two polls; the wire's delay is as long. Else it is recorded again.
@@ -196,10 +199,11 @@ def compare_all(recordings, near_enough):
             if lines:
                 print(f"{name} at {vantage}:", *lines, sep="\n    ")
     wrong = len(summary.all.wrong_confirmed)
+    cause_right, cause_told = summary.assumed_causes
     right, told = summary.near
     print(summary, f"{len(done)} recordings compared, {len(differ)} differences, "
                    f"{wrong} wrong confirmed", sep="\n")
-    return wrong == 0 and right >= near_enough * told
+    return wrong == 0 and right >= near_enough * told and cause_right >= CAUSES_RIGHT * cause_told
 
 
 def main():
@@ -229,9 +233,12 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tcpstate-lab-") as temporary:
         folder = arguments.keep or temporary
         os.makedirs(folder, exist_ok=True)
+        tracing.mount()
         works = plan(arguments, folder)
         if not works:
             sys.exit("nothing to record")
+        if tracing.inability():
+            print(f"causes of RSTs are not compared: {tracing.inability()}")
         print(f"recording {len(works)}, Linux {os.uname().release}, random schedules from seed "
               f"{arguments.seed} on", flush=True)
         failures = record(works, folder, arguments.jobs)

@@ -143,6 +143,7 @@ class Wire:
         self.delay_s = delay_s
         self.ethernet = ethernet
         self.seen = []       # every Segment that a host sent, in order
+        self.resets_sent = []  # those with RST: (time in seconds since the epoch, Segment)
         self._devices = devices
         self._rules = []
         self._in_flight = []  # heap of (due, order, action, arguments), due by time.monotonic()
@@ -308,6 +309,8 @@ class Wire:
         with self._changed:
             if segment:
                 self.seen.append(segment)
+                if RST(segment):
+                    self.resets_sent.append((time.time(), segment))
                 chosen = [rule.action for rule in self._rules if rule.chooses(segment)]
                 action = chosen[0] if chosen else None
             self._busy_s = time.monotonic()

@@ -11,6 +11,7 @@ The environment names the plugin, see tests/tshark.py.
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -65,13 +66,15 @@ def _compare(expected, row):
 
 
 def _compare_table(tshark, capture, table, options):
-    """What differs in the table of connections."""
-    text = tshark.run(["-q", "-z", "tcpstate,connections", *options], capture).stdout
-    rows = [line.split() for line in text.splitlines()[2:] if line.strip()]
-    shown = {"client": rows[0][1], "server": rows[0][4], "rows": str(len(rows))}
-    return [f"table: {name} {shown[name]}, right: {wanted}" for name, wanted in table.items()
-            if not (name == "rows" and shown[name] == wanted)
-            and not (name != "rows" and _fits(wanted, shown[name].rstrip("?"), shown[name][-1] != "?"))]
+    """What differs of connections at the end of the capture: of the first, and their number."""
+    text = tshark.run(["-q", "-z", "tcpstate,json", *options], capture).stdout
+    rows = [json.loads(line) for line in text.splitlines()]
+    differ = [] if table.get("rows", str(len(rows))) == str(len(rows)) else [f"{len(rows)} connections"]
+    for name in table.keys() - {"rows"}:
+        shown = rows[0][name]
+        if not _fits(table[name], shown["final"], shown["final_confirmed"]):
+            differ.append(f"at the end: {name} {shown['final']}, right: {table[name]}")
+    return differ
 
 
 def judge(tshark, path, folder):

@@ -36,7 +36,7 @@ What is right follows on the same line after "|". Of a recording, lines begin wi
 
 After all segments:
 
-    = client STATE      in the first row of the table -z tcpstate,connections (also: server)
+    = client STATE      of the first connection that -z tcpstate,json prints, at its end (also: server)
     = rows N            of that table
 """
 

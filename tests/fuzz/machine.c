@@ -217,7 +217,8 @@ static void check_news(const struct tcpfsm *before, const struct tcpfsm *after, 
     const bool differs = out->opened || out->end[0].count > 0 || out->end[1].count > 0
         || before->end[0].confirmed != after->end[0].confirmed || before->end[1].confirmed != after->end[1].confirmed
         || before->client != after->client || before->midstream != after->midstream
-        || before->closed_by != after->closed_by;
+        || before->closed_by != after->closed_by || before->reset_cause != after->reset_cause
+        || before->reset_confirmed != after->reset_confirmed;
 
     CHECK(news || !differs, "what is shown has changed, and that was not told");
 }

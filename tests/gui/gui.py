@@ -122,13 +122,13 @@ class Gui(unittest.TestCase):
         def printed(command):
             """Of each row but its age and who closed, which the window spells out."""
             lines = self.printed(BUSY, "-z", command).splitlines()[3:]
-            rows = [line.split() for line in lines[:lines.index("")]]
+            rows = [line.split() for line in lines[:lines.index("")] if not line.startswith("  why: ")]
             return [[rank, client_is, server_is, client, server, stream, since]
                     for rank, client_is, server_is, _, *_, client, server, stream, since in rows]
 
         def shown():
             rows = wireshark.window("Connections").one("tree").texts()
-            return [[f"{float(row[0]):.0f}", row[1], row[3], *row[6:]] for row in rows]
+            return [[f"{float(row[0]):.0f}", row[1], row[3], *row[6:10]] for row in rows]
 
         with self.wireshark(BUSY) as wireshark:
             for filter_text in ("", "tcp.port==8080"):

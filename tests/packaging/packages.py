@@ -82,6 +82,8 @@ class System:
         check("tcpstate" not in said, f"tshark complains:\n{said}")
         answer = "".join(line for line in said.splitlines(True) if re.match(r"\d+\t", line))
         check(answer == ANSWER, f"the answer is not {ANSWER!r}:\n{said}")
+        said = self.root.run(["sh", "-c", f"rm -rf /tmp/parts && tcpstate-split 2 /tmp/{CAPTURE} /tmp/parts"])
+        check(said == "11 frames in 2 parts\n", f"tcpstate-split says:\n{said}")
 
 
 def make_packages(builder, folder):
@@ -107,6 +109,9 @@ def check_package(package, series):
     listed = subprocess.run(["dpkg-deb", "--contents", package], capture_output=True, text=True,
                             check=True, timeout=60).stdout
     check(f"/wireshark/plugins/{series}/epan/tcpstate.so\n" in listed, f"no plugin in {package}:\n{listed}")
+    for program in ("tcpstate-split", "tcpstate-merge"):
+        check(re.search(rf"^-rwxr-xr-x .* ./usr/bin/{program}$", listed, re.MULTILINE),
+              f"no {program} in {package}:\n{listed}")
     if shutil.which("lintian"):
         done = subprocess.run(["lintian", "--allow-root", "--fail-on=error,warning",
                                f"--suppress-tags={NOT_FOR_US}", package],
@@ -178,6 +183,7 @@ def try_project(system):
     said = system.root.run(["cmake/try"], "/tmp/newcomer", installs=True)
     check(len(re.findall(r"^ +[89] .* FIN_WAIT_[12]\?? +CLOSE_WAIT\??$", said, re.MULTILINE)) == 4,
           f"cmake/try does not show both segments twice:\n{said}")
+    check("in a browser: /tmp/newcomer/build/try.html" in said, f"cmake/try does not say where its page is:\n{said}")
 
 
 def test():

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is shown of whole connections: -z tcpstate,ladder, -z tcpstate,diagram, -z flow,tcpstate,standard;
-and that these and statistics.py's views agree on what one connection is.
+and that these, connections.py's and statistics.py's agree on what one connection is.
 
     views.py                  compare
     views.py --bless          write golden/ladder-NAME.txt: to be read beside the RFC's figures
@@ -507,7 +507,7 @@ class Connections(Views):
         tree = {int(count) for count in
                 re.findall(r"^ *Connections by state of the \w+ +(\d+)", others, re.M)}
         self.assertEqual(tree, {len(frames)} - {0}, "tree")
-        self.assertIn(f"TCP connections at the end of the capture: {len(frames)},", others)
+        self.assertIn(f"TCP connections at the end of the capture: {len(frames)}\n", others)
         picture = self.view(capture, f"tcpstate,diagram{behind}")
         self.assertIn({0: "No TCP connection", 1: "the only connection"}.get(
             len(frames), f"the first of {len(frames)} connections"), picture)
@@ -553,9 +553,9 @@ class Connections(Views):
         """Figure 9 with the ends changed: one row, of the latest roles, and its states at the end."""
         script, _ = GROUPED["server-repeats-its-syn"]
         capture = self.made("calls-back.pcap", capture_of(conversation(("10.9.0.1", "10.9.0.2"), script)))
-        row = self.view(capture, "tcpstate,connections").splitlines()[2].split()
-        self.assertEqual((row[0], row[1], row[3], row[4]),
-                         ("10.9.0.2:60000", "SYN_SENT", "10.9.0.1:50000", "SYN_RCVD?"))
+        row = self.view(capture, "tcpstate,connections").splitlines()[3].split()
+        self.assertEqual((row[1], row[2], row[5], row[6]),
+                         ("SYN_SENT", "SYN_RCVD?", "10.9.0.2:60000", "10.9.0.1:50000"))
         self.assertEqual(self.tshark.fields(capture, ["tcpstate.local.str", "tcpstate.local.by"],
                                             ["-o", "tcpstate.local_endpoint:client"])[-1][0],
                          "SYN_SENT")

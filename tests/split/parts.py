@@ -8,6 +8,7 @@ The hosts are in hosts.py. TCPSTATE_SPLIT names the built tcpstate-split.
 import gzip
 import itertools
 import os
+import random
 import re
 import resource
 import shutil
@@ -35,6 +36,7 @@ SHOWN = [f"tcpstate.{end}{what}" for end in ("client", "server") for what in (""
     f"tcpstate.{end}{what}" for end in ("local", "remote")
     for what in ("", ".previous", ".event", ".entered", ".left", ".dwell", ".duration", ".confirmed")]
 SHOWN += ["tcpstate.local.by", "tcpstate.closed_by", "tcpstate.midstream", "tcpstate.left_open"]
+LATE = r".*: \d+ fragments that did not come behind their first one are in all parts\n"
 SINCE = ["tcpstate.local.since", "tcpstate.remote.since"]
 
 
@@ -132,9 +134,8 @@ class SameAsTheWhole(Case):
         """All link types, tunnels, fragments and ICMP errors that are bundled, one after the other."""
         bundled = [*(PROJECT / "test-captures").glob("**/*.pcap"), *(PROJECT / "tests/field/cases").glob("*.pcap")]
         whole = together(sorted(bundled), self.folder / "whole.pcapng")
-        parts = self.split(whole, 5, said=r".*: the 11 frames of link type \"IEEE 802.11 Wireless LAN\" are all in part 0: "
-                                          r"it is not looked into\n"
-                                          r".*: \d+ fragments that did not come behind their first one are in all parts\n")
+        parts = self.split(whole, 5, said=r".*: the 11 frames of link type \"IEEE 802.11 Wireless LAN\" are all in "
+                                          r"part 0: it is not looked into\n" + LATE)
         self.check_frames(whole, parts, 2500)
         # In some of them Wireshark begins further streams in the middle of a connection.
         self.check_views(whole, parts, "tcpstate,json", "tcpstate,timeline", "tcpstate,timeline,10",
@@ -159,19 +160,28 @@ class SameAsTheWhole(Case):
             with self.subTest(view):
                 self.check_views(whole, parts, view)
 
+    def test_fragments_out_of_order(self):
+        """In a pcap, which tells of no interfaces."""
+        whole = PROJECT / "test-captures/odd/ip-fragments.pcap"
+        parts = self.split(whole, 3, said=LATE)
+        self.check_frames(whole, parts, 5)
+        self.check_views(whole, parts, "tcpstate,json", "tcpstate,timeline")
+
     def test_ends_that_others_tell(self):
         """What comes before the first segment and after the last one, in one part only, and other packets: the times of
         the whole are those of its segments."""
-        def frame(sport, seq, flags, seconds, protocol=6):
-            end = captures.End("10.9.0.1", "10.9.0.2", sport, 5000)
-            octets = bytearray(end.frame(seq, 0, flags))
+        def frame(sport, seconds, protocol=6, start=0, end=28):
+            """A SYN, or the octets from start up to end of it as a fragment."""
+            octets = bytearray(captures.End("10.9.0.1", "10.9.0.2", sport, 5000).frame(1, 0, captures.SYN))
+            place = start // 8 | (0x2000 if end < 28 else 0)
+            octets[16:18], octets[20:22] = struct.pack("!H", 20 + end - start), struct.pack("!H", place)
             octets[23] = protocol
+            octets[34:] = octets[34 + start:34 + end]
             return struct.pack("<IIII", 1767225600 + seconds, 0, len(octets), len(octets)) + octets
         whole = self.folder / "whole.pcap"
         whole.write_bytes(captures.HEADER + b"".join([
-            frame(1, 0, captures.SYN, 0, protocol=17), frame(40000, 1, captures.SYN, 10),
-            *(frame(40000 + n, 1, captures.SYN, 10 + n) for n in range(1, 8)),
-            frame(50000, 1, captures.SYN, 200), frame(1, 0, captures.SYN, 500, protocol=17)]))
+            frame(1, 0, protocol=17), *(frame(40000 + n, 10 + n) for n in range(8)),
+            frame(50000, 200, end=24), frame(50000, 201, start=24), frame(1, 500, protocol=17)]))
         parts = self.split(whole, 4)
         self.check_frames(whole, parts, 9)
         self.check_views(whole, parts, "tcpstate,json", "tcpstate,timeline")
@@ -257,6 +267,24 @@ class Input(Case):
         numbers = [numbers_of(part) for part in parts]
         self.assertEqual(sorted(frame for some in numbers for frame in some[1:-1]), list(range(1, 1000)))
         self.assertEqual(self.tshark.fields(parts[0], ["frame.interface_name"])[-1], ["tcpstate-split"])
+
+    def test_hostile(self):
+        """Captures with octets at random: parts or none, and a message."""
+        random.seed(9293)
+        damaged, parts = self.folder / "damaged", self.folder / "parts"
+        sources = [(PROJECT / f"test-captures/odd/{name}.pcap").read_bytes()
+                   for name in ("gre", "icmp-quote", "ip-fragments", "over-ipv6", "vlan")]
+        for _ in range(100):
+            octets = bytearray(random.choice(sources))
+            for _ in range(random.choice((1, 5, 50))):
+                octets[random.randrange(len(captures.HEADER), len(octets))] = random.randrange(256)
+            damaged.write_bytes(octets)
+            done = run(SPLIT, 3, damaged, parts)
+            self.assertIn(done.returncode, (0, 1, 2), done.stderr)
+            self.assertNotIn("nternal", done.stderr)
+            self.assertEqual(parts.exists(), done.returncode != 1)
+            shutil.rmtree(parts, ignore_errors=True)
+            self.assertEqual(sorted(self.folder.iterdir()), [damaged, self.whole])
 
     def test_empty(self):
         self.whole.write_bytes(captures.HEADER)

@@ -7,7 +7,7 @@
  * The columns hold the states of A and B after the segment; "?" marks one that is assumed. Between
  * two segments passes 0.1 s and what lines such as "+2.5 s" add. A line of two states alone,
  * before all others, tells what both ends really were; it is for the reader. Tags: SEQ, ACK, CTL, DATA (octets, default
- * 0), WND (default 65535), and the options MSS, WS (window scale), TS (timestamp), TFO (Fast Open, =1). CTL=ICMP: an
+ * 0), WND (default 65535), and the options MSS, WS (window scale), TS (timestamp), TFO (Fast Open, =1); HOP (hop limit, default 64). CTL=ICMP: an
  * ICMP error that refuses the segment, which it quotes.
  *
  * An indented line after a row tells all that the segment did, as events of tcp_events.def:
@@ -25,6 +25,10 @@
  *     closed by nobody | client | server | both, reset by client | server, refused, refused by ICMP
  *     client A, midstream, not midstream
  *         hold for the rows that follow too, until a line tells otherwise.
+ *     because NAME; because NAME, confirmed
+ *         The row, a RST, was sent for that cause, by the names of reset_causes.def; the capture proves it.
+ *     attempt NAME
+ *         If the capture ended here, the attempt to connect had failed so, by the names of attempts.def; or "nothing".
  *     anomalies WORD, WORD; no anomalies
  *         All of the row, by the names in tcp_anomalies.def in any case, stuck_after being 60 s. From the first such line on, a row
  *         whose line tells of none has none.
@@ -40,11 +44,12 @@
  *
  * usage: ladder [--every-event] FILE...
  *     Fails if a row shows other states, or a line anything else, than the machine. --every-event: also if
- *     there is an event, a closer or an anomaly that no line of all files tells.
+ *     there is an event, a closer, a cause of a RST, a failed attempt or an anomaly that no line of all files tells.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "anomaly.h"
+#include "final.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,10 +86,25 @@ static const char *const closer_names[] = {
     [TCP_CLOSER_REFUSED] = "refused", [TCP_CLOSER_ICMP] = "refused by ICMP",
 };
 
+static const char *const cause_names[] = {
+    [RESET_NONE] = "nothing",
+#define RESET_CAUSE(number, name, text, speaks, sentence) [number] = text,
+#include "reset_causes.def"
+#undef RESET_CAUSE
+};
+
+static const char *const attempt_names[] = {
+    [ATTEMPT_NONE] = "nothing",
+#define ATTEMPT(number, name, text, sentence) [number] = text,
+#include "attempts.def"
+#undef ATTEMPT
+};
+
 #define NAMES(table) (sizeof table / sizeof *table)
 
 /* By any line of any file. */
 static bool told_event[NAMES(event_names)], told_closer[NAMES(closer_names)], told_anomaly[NAMES(anomaly_names)];
+static bool told_cause[NAMES(cause_names)], told_attempt[NAMES(attempt_names)];
 
 struct row {
     char a[STATE_MAX], b[STATE_MAX]; /* as written */
@@ -126,6 +146,7 @@ struct player {
     struct tcpfsm m;
     struct log log;
     struct log_entry entry[ROWS_MAX * 2 * TCPFSM_STEPS_MAX];
+    struct log_race race[ROWS_MAX];
     struct tcpfsm_outcome latest; /* of the row before */
     struct facts facts;
     int row_line;               /* of the latest row */
@@ -212,6 +233,8 @@ static bool parse_tags(const char *tags, struct tcpfsm_segment *seg)
             seg->wscale = (uint8_t)number;
         else if (strcmp(name, "TS") == 0)
             seg->tsval = (uint32_t)number, seg->has_tsval = true;
+        else if (strcmp(name, "HOP") == 0)
+            seg->hop_limit = (uint8_t)number;
         else if (strcmp(name, "TFO") == 0)
             seg->fast_open = true;
         else if (strcmp(name, "CTL") != 0 || !parse_flags(value, &seg->flags))
@@ -228,6 +251,7 @@ static bool parse_row(const char *line, struct row *row)
     memset(row, 0, sizeof *row);
     row->seg.window = UINT16_MAX;
     row->seg.wscale = TCPFSM_NO_WSCALE;
+    row->seg.hop_limit = 64;
     if (sscanf(line, "%31s %3s %255s %3s %31s", row->a, left, tags, right, row->b) != 5 || strcmp(left, right) != 0)
         return false;
     row->sender = strcmp(left, "<--") == 0;
@@ -272,6 +296,33 @@ static bool move(struct player *p, unsigned sender, const struct tcpfsm_segment 
     return tcpfsm_segment(&p->m, sender, sender, seg, TIME_WAIT_US, out);
 }
 
+static bool shows_the_same(const struct log_view *a, const struct log_view *b)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (a->end[i].state != b->end[i].state || a->end[i].confirmed != b->end[i].confirmed)
+            return false;
+    }
+    return a->client == b->client && a->midstream == b->midstream && a->closed_by == b->closed_by;
+}
+
+/* The log shows what the machine knows, and has no entry that shows nothing new. */
+static void check_log(struct player *p, const struct tcpfsm_outcome *out, bool news)
+{
+    const struct log_view *shown = &p->shown[p->segments];
+    struct log_view known = { .client = p->m.client, .midstream = p->m.midstream, .closed_by = p->m.closed_by };
+
+    for (unsigned i = 0; i < 2; i++) {
+        known.end[i].state = p->m.end[i].state;
+        known.end[i].confirmed = p->m.end[i].confirmed;
+    }
+    if (!shows_the_same(shown, &known))
+        complain(p, "is shown otherwise than the machine knows it", "row");
+    const bool changes = out->opened || out->tries_on || out->end[0].count || out->end[1].count;
+    if (news && p->segments > 0 && !changes && shows_the_same(shown, shown - 1)
+        && shown->reset_cause == shown[-1].reset_cause && shown->reset_confirmed == shown[-1].reset_confirmed)
+        complain(p, "is written down, though it shows nothing new", "row");
+}
+
 /* Writes into the log what the segment did, if that is news. Leaves what is shown on it, and its anomalies. */
 static void note(struct player *p, unsigned sender, const struct tcpfsm_segment *seg, const struct tcpfsm_outcome *out,
                  bool news)
@@ -283,6 +334,8 @@ static void note(struct player *p, unsigned sender, const struct tcpfsm_segment 
     struct log_view *shown = &p->shown[n];
 
     p->log.entry = p->entry;
+    p->log.race = p->race;
+    p->log.race_room = ROWS_MAX;
     const bool stuck = !(seg->flags & QUOTED) && p->m.end[sender].state == TCP_CLOSE_WAIT
         && log_notes_stuck(&p->log, sender, seg, at.time_ns, STUCK_NS);
     if (news || stuck)
@@ -291,6 +344,7 @@ static void note(struct player *p, unsigned sender, const struct tcpfsm_segment 
         complain(p, "is not found", "row");
         return;
     }
+    check_log(p, out, news);
     p->anomalies = anomalies_of(shown, sender, seg, STUCK_NS);
     if (p->anomalies && !anomalies_are_possible(shown, sender, seg))
         complain(p, "has anomalies, which are said to be impossible", "row");
@@ -306,7 +360,8 @@ static void check_again(struct player *p)
 
         if (!log_find(&p->log, frame, p->reading->in_pairs ? n % 2 : 0, &now) || now.first != then->first
             || now.count != then->count || memcmp(now.end, then->end, sizeof now.end) != 0
-            || now.closed_by != then->closed_by || now.client != then->client || now.midstream != then->midstream)
+            || now.closed_by != then->closed_by || now.reset_cause != then->reset_cause
+            || now.reset_confirmed != then->reset_confirmed || now.client != then->client || now.midstream != then->midstream)
             complain(p, "is shown otherwise than before", "an earlier row");
     }
 }
@@ -437,6 +492,40 @@ static bool play_time(struct player *p, const char *part)
     return true;
 }
 
+/* "data after close, confirmed": why the row, a RST, was sent. Returns whether that is a cause. */
+static bool check_cause(struct player *p, const char *expected)
+{
+    static const char sure[] = ", confirmed";
+    const struct log_view *shown = &p->shown[p->segments - 1];
+    char text[96];
+
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(expected, ","), expected);
+    const size_t cause = find_name(cause_names, NAMES(cause_names), text);
+    if (cause == NAMES(cause_names))
+        return false;
+    told_cause[cause] = true;
+    snprintf(text, sizeof text, "%s%s", cause_names[shown->reset_cause], shown->reset_confirmed ? sure : "");
+    compare(p, "cause", text, expected);
+    return true;
+}
+
+/* How the attempt failed, if the capture ended now. Returns whether there is such a name. */
+static bool check_attempt(struct player *p, const char *expected)
+{
+    const struct final_limits limits = {
+        .end_ns = p->now_us * 1000, .time_wait_ns = TIME_WAIT_US * 1000, .stuck_ns = STUCK_NS,
+    };
+    const size_t attempt = find_name(attempt_names, NAMES(attempt_names), expected);
+    struct final_view final;
+
+    if (attempt == NAMES(attempt_names))
+        return false;
+    told_attempt[attempt] = true;
+    final_of(&p->log, p->log.count - 1, &limits, &final);
+    compare(p, "attempt", attempt_names[final.attempt], expected);
+    return true;
+}
+
 static bool play_fact(struct player *p, char *part)
 {
     struct facts *f = &p->facts;
@@ -451,6 +540,10 @@ static bool play_fact(struct player *p, char *part)
         f->midstream = *part == 'm';
     } else if (strcmp(part, "opened") == 0 || strcmp(part, "not opened") == 0) {
         compare(p, "row", p->latest.opened ? "opened" : "not opened", part);
+    } else if (strncmp(part, "attempt ", 8) == 0) {
+        return check_attempt(p, part + 8);
+    } else if (strncmp(part, "because ", 8) == 0) {
+        return check_cause(p, part + 8);
     } else if (strcmp(part, "no anomalies") == 0) {
         f->tells_anomalies = true;
     } else if (strncmp(part, "anomalies ", 10) == 0) {
@@ -619,6 +712,8 @@ int main(int argc, char **argv)
         told_anomaly[TCP_ANOMALY_LEFT_OPEN_ASSUMED] = true;
         failures += count_untold(event_names, told_event, NAMES(event_names), 1);
         failures += count_untold(closer_names, told_closer, NAMES(closer_names), 0);
+        failures += count_untold(attempt_names, told_attempt, NAMES(attempt_names), 0);
+        failures += count_untold(cause_names, told_cause, NAMES(cause_names), 1);
         failures += count_untold(anomaly_names, told_anomaly, NAMES(anomaly_names), 0);
     }
     return failures != 0;

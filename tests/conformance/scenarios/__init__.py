@@ -90,4 +90,4 @@ def close(lab, *ends):
 
 
 # They enter their scenarios by the functions above.
-from scenarios import closing, opening, aborts, losses, services, mishaps, strays  # noqa: E402,F401,I001
+from scenarios import closing, opening, aborts, losses, services, mishaps, strays, resets  # noqa: E402,F401,I001
