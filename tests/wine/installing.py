@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The package for Windows, unpacked in a folder whose name has blanks and letters beyond ASCII: install.cmd, tshark.exe
-with the plugin and the profile on a capture in that folder, remove.cmd, which leaves what is not ours.
+"""The package for Windows, unpacked in a folder whose name has blanks, an ampersand and letters beyond ASCII:
+install.cmd, tshark.exe with the plugin and the profile on a capture in that folder, remove.cmd, which leaves what is not
+ours.
 
 Run inside by wine.py.
 """
@@ -50,7 +51,7 @@ class Installing(unittest.TestCase):
         return {path.relative_to(self.settings).as_posix() for path in self.settings.rglob("*") if path.is_file()}
 
     def run_script(self, name):
-        rc, said = wine("cmd", "/c", "Z:" + str(self.unpacked / name).replace("/", "\\"))
+        rc, said = wine("Z:" + str(self.unpacked / name).replace("/", "\\"))
         self.assertEqual(rc, 0, said)
 
     def test_install_use_remove(self):
