@@ -31,7 +31,7 @@ NOT_TO_BE_HAD = ": 77\n"
 
 def build_wireshark(root):
     """Build tshark.exe and sharkd.exe where they are not there."""
-    if root.path(f"{WIRESHARK}/bin/sharkd.exe").exists():
+    if root.path(f"{WIRESHARK}/bin/tshark.exe").exists():
         return
     root.install(*TOOLS)
     with root.scratch() as folder:
@@ -78,7 +78,7 @@ def prepare():
 
 def run(script, *words):
     root = package.tools()
-    if not all(root.path(there).exists() for there in (f"{WIRESHARK}/bin/sharkd.exe", PLUGIN, f"{PREFIX}/made")):
+    if not all(root.path(there).exists() for there in (f"{WIRESHARK}/bin/tshark.exe", PLUGIN, f"{PREFIX}/made")):
         raise roots.Unavailable("there is no Wireshark for Windows: see the test windows.wireshark")
     with root.scratch() as folder:
         project = f"{folder}/project"
