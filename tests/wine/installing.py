@@ -45,7 +45,8 @@ class Installing(unittest.TestCase):
         self.unpacked = self.folder / archive.stem
         users = Path(os.environ["WINEPREFIX"]) / "drive_c/users"
         self.settings, = (user / "AppData/Roaming/Wireshark" for user in users.iterdir() if user.name != "Public")
-        self.addCleanup(shutil.rmtree, self.settings, ignore_errors=True)
+        shutil.rmtree(self.settings, ignore_errors=True)  # of a run that was cut short
+        self.addCleanup(shutil.rmtree, self.settings)
 
     def installed(self):
         return {path.relative_to(self.settings).as_posix() for path in self.settings.rglob("*") if path.is_file()}
