@@ -55,4 +55,5 @@ target_link_options(tcpstate_options INTERFACE
     $<$<BOOL:${TCPSTATE_SANITIZE}>:-fsanitize=address,undefined>
     # Nothing that an attacker could overwrite: addresses are resolved at once, their table is read-only.
     $<$<PLATFORM_ID:Linux>:-Wl,-z,relro,-z,now>
+    $<$<PLATFORM_ID:Windows>:-Wl,--no-insert-timestamp> # the same bytes at any time
 )

@@ -198,6 +198,11 @@ class Tshark:
                                 env=self._environment | (environment or {}), cwd=self.home,
                                 start_new_session=True, **how)
 
+    def preload(self, library):
+        """Load a library before all others in what is started from now on, but for a sanitizer's."""
+        before = [self._environment["LD_PRELOAD"]] if "LD_PRELOAD" in self._environment else []
+        self._environment["LD_PRELOAD"] = ":".join([*before, str(library)])
+
     def private_folder(self, name):
         """A new folder that belongs to that user alone."""
         folder = self._folder / name

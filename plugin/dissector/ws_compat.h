@@ -1,5 +1,6 @@
 /* ws_compat.h
- * The one place that asks for a version of Wireshark: 4.0, 4.4 and 4.6 are supported.
+ * The one place that asks for a version of Wireshark: 4.0, 4.4 and 4.6 are supported. What each series changed is a
+ * table in plugin/README.md, "A series of Wireshark".
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -78,7 +79,8 @@ static inline bool ws_is_printed(const header_field_info *field)
 
 /*
  * Flow graphs: epan/sequence_analysis.h is in no package of development files. These are the first members of
- * what Wireshark allocates, as far as they are the same in all series; never make one here.
+ * what Wireshark allocates, as far as they are the same in all series; never make one here. Nothing else in the plugin
+ * mirrors what no header declares. flow_graph.c holds them against the running library before it uses them.
  */
 struct ws_flow_item {
     uint32_t frame;
@@ -107,6 +109,9 @@ WS_DLL_PUBLIC void register_seq_analysis(const char *name, const char *title, co
                                          unsigned tap_flags, tap_packet_cb packet);
 WS_DLL_PUBLIC struct ws_flow_item *sequence_analysis_create_sai_with_addresses(packet_info *pinfo,
                                                                                struct ws_flow *flow);
+WS_DLL_PUBLIC struct ws_flow *sequence_analysis_info_new(void);
+WS_DLL_PUBLIC void sequence_analysis_info_free(struct ws_flow *flow); /* with its items */
+WS_DLL_PUBLIC int sequence_analysis_get_nodes(struct ws_flow *flow); /* sets src_node, dst_node of what is displayed */
 
 /*
  * Whether addresses and ports alone tell connections apart. In newer series a preference may add interface, MAC

@@ -6,6 +6,8 @@
 #include "ws_compat.h"
 #include "views.h"
 
+#include <wsutil/report_message.h>
+
 #include "names.h"
 
 /* Colours of the profile "TCP State", in its order: the first that fits counts. 0xRRGGBB. */
@@ -91,6 +93,54 @@ static void use_own_address(address *to, const address *own)
     copy_address(to, own);
 }
 
+/* Whether an item that Wireshark has just made for a packet reads as one. */
+static bool is_new_item(const struct ws_flow_item *item, const packet_info *pinfo)
+{
+    return item->frame == 0 && !item->label && item->time && !item->comment && !item->has_colour && !item->display &&
+           ((addresses_equal(&item->src, &pinfo->src) && addresses_equal(&item->dst, &pinfo->dst)) ||
+            (addresses_equal(&item->src, &pinfo->net_src) && addresses_equal(&item->dst, &pinfo->net_dst)));
+}
+
+static bool is_new_flow(const struct ws_flow *flow)
+{
+    return !flow->name && flow->conversations == 0 && flow->items && !flow->items->head && flow->items->length == 0;
+}
+
+/* Whether Wireshark finds the nodes of a new item, in a flow for this alone: the first and last members lie right. */
+static bool finds_nodes(struct ws_flow_item *item)
+{
+    struct ws_flow *flow = sequence_analysis_info_new();
+    bool found = false;
+
+    if (is_new_flow(flow)) {
+        item->display = true;
+        item->src_node = item->dst_node = UINT_MAX;
+        g_queue_push_tail(flow->items, item);
+        found = sequence_analysis_get_nodes(flow) == 1 && item->src_node == 0 &&
+                item->dst_node == (addresses_equal(&item->src, &item->dst) ? 0 : 1);
+        g_queue_pop_tail(flow->items);
+    }
+    sequence_analysis_info_free(flow);
+    return found;
+}
+
+/*
+ * Whether the running Wireshark's flow graphs are those that ws_compat.h declares. Asked once, of the first item; the
+ * user is told if they are not.
+ */
+static bool is_as_declared(struct ws_flow_item *item, const packet_info *pinfo)
+{
+    static enum { UNKNOWN, YES, NO } known = UNKNOWN;
+
+    if (known == UNKNOWN) {
+        known = is_new_item(item, pinfo) && finds_nodes(item) ? YES : NO;
+        if (known == NO)
+            report_failure("TCP State: this Wireshark's flow graphs are not as the plugin knows them; there is none of "
+                           "type \"TCP State\".");
+    }
+    return known == YES;
+}
+
 static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *edt _U_, const void *tapped,
                                 tap_flags_t flags _U_)
 {
@@ -101,6 +151,10 @@ static tap_packet_status packet(void *data, packet_info *pinfo, epan_dissect_t *
 
     if (!item)
         return TAP_PACKET_DONT_REDRAW;
+    if (!is_as_declared(item, pinfo)) {
+        g_free(item); /* whose members cannot be known */
+        return TAP_PACKET_DONT_REDRAW;
+    }
     use_own_address(&item->src, &tap->segment.src);
     use_own_address(&item->dst, &tap->segment.dst);
     item->frame = pinfo->num;

@@ -142,15 +142,21 @@ def clean_copy(series):
 
 def prepared(series):
     """The Root with tshark and the development files of a series, made if not there."""
-    _own_roots(series)
-    root = Root(series, ROOTS / series)
-    if not root.folder.is_dir():
-        with _copy_of(_clean(series), series) as making:
-            making.install("tshark", "wireshark-dev", "libwireshark-dev")
-            making.folder.rename(root.folder)
+    root = equipped(series, series, "tshark", "wireshark-dev", "libwireshark-dev")
     version = root.run(["tshark", "--version"])
     if f"(Wireshark) {series}." not in version:
         raise _unavailable(series, f"Debian's {SUITES[series]} has another:\n{version[:200]}")
+    return root
+
+
+def equipped(name, series, *packages):
+    """The Root of that name: the Debian of a series with further packages, made if not there."""
+    _own_roots(series)
+    root = Root(series, ROOTS / name)
+    if not root.folder.is_dir():
+        with _copy_of(_clean(series), series) as making:
+            making.install(*packages)
+            making.folder.rename(root.folder)
     return root
 
 
