@@ -144,15 +144,6 @@ static proto_item *add_time(const struct place *at, const hf_register_info *fiel
     return finish(at, proto_tree_add_time(at->tree, field->hfinfo.id, at->a->tvb, 0, 0, &time));
 }
 
-/* A place of which what it shows would tell nothing new in the tree. */
-static struct place hidden_at(const struct place *at)
-{
-    struct place place = *at;
-
-    place.hidden = true;
-    return place;
-}
-
 /* The place beside for fields that repeat others. */
 static struct place named_at(const struct place *at)
 {
@@ -209,13 +200,13 @@ static void add_event(const struct place *at, const struct end_fields *f, uint8_
 /* "ESTABLISHED → FIN_WAIT_1 after 0.17 s", and why. */
 static void add_step(const struct place *at, const struct end_fields *f, const struct log_step *step)
 {
-    const struct place hidden = hidden_at(at);
+    const struct place named = named_at(at);
     char lasted[NUMBER_SIZE] = "";
 
     add_event(at, f, step->event);
-    add_number(&hidden, &f->left, step->left);
+    add_number(&named, &f->left, step->left);
     if (step->has_dwell)
-        add_time(&hidden, &f->dwell, step->dwell_ns);
+        add_time(&named, &f->dwell, step->dwell_ns);
     proto_item *item = add_number(at, &f->entered, step->entered);
     if (!has_line(at, item))
         return;
@@ -262,9 +253,9 @@ static void add_details(const struct place *at, const struct end_fields *f, unsi
 {
     const struct annotated *a = at->a;
     const struct log_end *end = &a->view->shown.end[index];
-    const struct place hidden = hidden_at(at), named = named_at(at);
+    const struct place named = named_at(at);
 
-    add_number(&hidden, &f->previous, end->previous);
+    add_number(&named, &f->previous, end->previous);
     if (a->view->shown.count > 0 && are_steps_wanted(at, f))
         add_steps(at, f, index);
     if (index == a->view->src && (is_wanted(at, &f->call) || is_wanted(&named, &f->call_str)))
@@ -290,19 +281,19 @@ static inline unsigned is_any_referenced(const hf_register_info *from, unsigned 
 
 static inline bool is_state_referenced(const struct end_fields *f)
 {
-    return is_any_referenced(&f->state, offsetof(struct end_fields, previous) / sizeof f->state);
+    return is_any_referenced(&f->state, offsetof(struct end_fields, entered) / sizeof f->state);
 }
 
 static inline bool is_detail_referenced(const struct end_fields *f)
 {
     enum {
-        STATES = offsetof(struct end_fields, previous) / sizeof f->state,
-        SHOWN = offsetof(struct end_fields, event_str) / sizeof f->state,
+        STATES = offsetof(struct end_fields, entered) / sizeof f->state,
+        SHOWN = offsetof(struct end_fields, previous) / sizeof f->state,
         ALL = sizeof *f / sizeof f->state,
     };
 
-    return is_any_referenced(&f->previous, SHOWN - STATES)
-        || (named_fields_are_registered && is_any_referenced(&f->event_str, ALL - SHOWN));
+    return is_any_referenced(&f->entered, SHOWN - STATES)
+        || (named_fields_are_registered && is_any_referenced(&f->previous, ALL - SHOWN));
 }
 
 /* "Local end: 10.9.0.1:40000, the client, FIN_WAIT_1 → FIN_WAIT_2, assumed", and its fields below. */
@@ -321,7 +312,8 @@ static void add_shown_end(proto_tree *tree, const struct annotated *a, enum fiel
                      shown->end[index].confirmed ? ", confirmed" : ", assumed", NULL);
             at.tree = proto_item_add_subtree(item, ett_end[end]);
         }
-        const struct place hidden = hidden_at(&at);
+        struct place hidden = at;
+        hidden.hidden = true; /* its name is in the line above */
         add_text(&hidden, &f->str, tcp_state_name(shown->end[index].state));
     }
     if (a->words || is_detail_referenced(f))

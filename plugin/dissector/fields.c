@@ -32,18 +32,11 @@ static int protocol;
         "State of the " end " after this segment (RFC 9293 section 3.3.2), by the names and numbers of TCPSTATE."), \
     .str = STRING_FIELD((f).str, whose ": name of the state", abbrev ".str", \
         "Name of the state of the " end " after this segment, for outputs that print numbers otherwise."), \
-    .previous = STATE_FIELD((f).previous, whose ": previous state", abbrev ".previous", \
-        "State of the " end " before this segment."), \
     .entered = STATE_FIELD((f).entered, whose ": state entered", abbrev ".entered", \
         "State that this segment made the " end " enter; present only on a segment that changes it."), \
-    .left = STATE_FIELD((f).left, whose ": state left", abbrev ".left", \
-        "State that this segment made the " end " leave; present only on a segment that changes it."), \
     .event = NAMED_FIELD((f).event, whose ": event", abbrev ".event", tcp_event_names, \
         "Why this segment changed the state of the " end ", in the notation of RFC 9293 figure 5; " \
         "present only on a segment that changes it."), \
-    .dwell = TIME_FIELD((f).dwell, whose ": time in the state left", abbrev ".dwell", \
-        "How long the state that the " end " left had lasted, in seconds; present only on a segment that " \
-        "changes it, and not of a state older than the capture."), \
     .since = FIELD((f).since, whose ": since frame", abbrev ".since", FT_FRAMENUM, BASE_NONE, NULL, \
         "Frame in which the " end " entered its state; absent if that is older than the capture."), \
     .duration = TIME_FIELD((f).duration, whose ": duration", abbrev ".duration", \
@@ -54,6 +47,13 @@ static int protocol;
     .call = NAMED_FIELD((f).call, whose ": user call", abbrev ".call", tcp_call_names, \
         "The user call (RFC 9293 section 3.9.1) that this segment shows of the " end ", its sender; present only " \
         "where it shows one."), \
+    .previous = STATE_FIELD((f).previous, whose ": previous state", abbrev ".previous", \
+        "State of the " end " before this segment."), \
+    .left = STATE_FIELD((f).left, whose ": state left", abbrev ".left", \
+        "State that this segment made the " end " leave; present only on a segment that changes it."), \
+    .dwell = TIME_FIELD((f).dwell, whose ": time in the state left", abbrev ".dwell", \
+        "How long the state that the " end " left had lasted, in seconds; present only on a segment that " \
+        "changes it, and not of a state older than the capture."), \
     .event_str = STRING_FIELD((f).event_str, whose ": name of the event", abbrev ".event.str", \
         "Name of the event that changed the state of the " end ", for outputs that print numbers otherwise."), \
     .call_str = STRING_FIELD((f).call_str, whose ": name of the user call", abbrev ".call.str", \
@@ -126,10 +126,10 @@ static void register_named(const char *name _U_)
     if (named_fields_are_registered)
         return;
     named_fields_are_registered = true;
-    register_rest(&hf.end[LOCAL_END], &hf.end[LOCAL_END].event_str);
-    register_rest(&hf.end[REMOTE_END], &hf.end[REMOTE_END].event_str);
-    register_rest(&hf.end[CLIENT_END], &hf.end[CLIENT_END].previous);
-    register_rest(&hf.end[SERVER_END], &hf.end[SERVER_END].previous);
+    register_rest(&hf.end[LOCAL_END], &hf.end[LOCAL_END].previous);
+    register_rest(&hf.end[REMOTE_END], &hf.end[REMOTE_END].previous);
+    register_rest(&hf.end[CLIENT_END], &hf.end[CLIENT_END].entered);
+    register_rest(&hf.end[SERVER_END], &hf.end[SERVER_END].entered);
     register_rest(&hf.end[SRC_END], &hf.end[SRC_END].state);
     register_rest(&hf.end[DST_END], &hf.end[DST_END].state);
     register_range(&hf.client_final.state, &hf.local_by);
@@ -138,10 +138,10 @@ static void register_named(const char *name _U_)
 void fields_register(int proto)
 {
     protocol = proto;
-    register_range(&hf.end[LOCAL_END].state, &hf.end[LOCAL_END].event_str);
-    register_range(&hf.end[REMOTE_END].state, &hf.end[REMOTE_END].event_str);
-    register_range(&hf.end[CLIENT_END].state, &hf.end[CLIENT_END].previous);
-    register_range(&hf.end[SERVER_END].state, &hf.end[SERVER_END].previous);
+    register_range(&hf.end[LOCAL_END].state, &hf.end[LOCAL_END].previous);
+    register_range(&hf.end[REMOTE_END].state, &hf.end[REMOTE_END].previous);
+    register_range(&hf.end[CLIENT_END].state, &hf.end[CLIENT_END].entered);
+    register_range(&hf.end[SERVER_END].state, &hf.end[SERVER_END].entered);
     register_range(&hf.local_by, &hf.left_open + 1);
     proto_register_prefix("tcpstate", register_named);
 }

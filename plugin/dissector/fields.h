@@ -14,8 +14,9 @@ enum field_end { LOCAL_END, REMOTE_END, CLIENT_END, SERVER_END, SRC_END, DST_END
 /* The fields of one end. */
 struct end_fields {
     hf_register_info state, str; /* of local, remote, client and server in every visible tree */
-    hf_register_info previous, entered, left, event, dwell, since, duration, confirmed, call; /* of local and remote */
-    hf_register_info event_str, call_str, mark; /* where something refers to them, as all others of other ends */
+    hf_register_info entered, event, since, duration, confirmed, call; /* of local and remote */
+    hf_register_info previous, left, dwell, event_str, call_str, mark; /* where something refers to them, as all others of
+                                                                          other ends */
 };
 
 struct role_fields {

@@ -104,7 +104,8 @@ class Views(unittest.TestCase):
         The fields take the client as the local end.
         """
         asked = [word for what in PRINTED for word in ("-z", what)] if Views._prints_apart() else []
-        printed = Views.tshark.run(["-T", "pdml", "-o", "tcpstate.local_endpoint:client", *asked], capture).stdout
+        printed = Views.tshark.run(["-T", "pdml", "-Y", run.ALL_FRAMES, "-o", "tcpstate.local_endpoint:client", *asked],
+                                   capture).stdout
         pdml, end, printed = printed.partition("</pdml>\n")
         views = {what: "".join(re.findall(pattern, printed, re.DOTALL)) for what, pattern in PRINTED.items()}
         left = functools.reduce(lambda text, view: text.replace(view, "", 1), views.values(), printed)
