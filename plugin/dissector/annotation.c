@@ -331,7 +331,7 @@ static void add_hidden_end(proto_tree *tree, const struct annotated *a, enum fie
 
     if ((by_role && a->words) || a->named || is_state_referenced(f)) {
         add_number(&states, &f->state, state);
-        add_text(&states, &f->str, tcp_state_name(state));
+        add_text(&named, &f->str, tcp_state_name(state));
     }
     if (named_fields_are_registered && (a->named || is_detail_referenced(f)))
         add_details(&named, f, index);

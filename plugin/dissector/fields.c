@@ -128,8 +128,8 @@ static void register_named(const char *name _U_)
     named_fields_are_registered = true;
     register_rest(&hf.end[LOCAL_END], &hf.end[LOCAL_END].previous);
     register_rest(&hf.end[REMOTE_END], &hf.end[REMOTE_END].previous);
-    register_rest(&hf.end[CLIENT_END], &hf.end[CLIENT_END].entered);
-    register_rest(&hf.end[SERVER_END], &hf.end[SERVER_END].entered);
+    register_rest(&hf.end[CLIENT_END], &hf.end[CLIENT_END].str);
+    register_rest(&hf.end[SERVER_END], &hf.end[SERVER_END].str);
     register_rest(&hf.end[SRC_END], &hf.end[SRC_END].state);
     register_rest(&hf.end[DST_END], &hf.end[DST_END].state);
     register_range(&hf.client_final.state, &hf.local_by);
@@ -140,8 +140,8 @@ void fields_register(int proto)
     protocol = proto;
     register_range(&hf.end[LOCAL_END].state, &hf.end[LOCAL_END].previous);
     register_range(&hf.end[REMOTE_END].state, &hf.end[REMOTE_END].previous);
-    register_range(&hf.end[CLIENT_END].state, &hf.end[CLIENT_END].entered);
-    register_range(&hf.end[SERVER_END].state, &hf.end[SERVER_END].entered);
+    register_range(&hf.end[CLIENT_END].state, &hf.end[CLIENT_END].str);
+    register_range(&hf.end[SERVER_END].state, &hf.end[SERVER_END].str);
     register_range(&hf.local_by, &hf.left_open + 1);
     proto_register_prefix("tcpstate", register_named);
 }

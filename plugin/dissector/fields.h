@@ -13,7 +13,7 @@ enum field_end { LOCAL_END, REMOTE_END, CLIENT_END, SERVER_END, SRC_END, DST_END
 
 /* The fields of one end. */
 struct end_fields {
-    hf_register_info state, str; /* of local, remote, client and server in every visible tree */
+    hf_register_info state, str; /* of local and remote in every visible tree, of client and server the state */
     hf_register_info entered, event, since, duration, confirmed, call; /* of local and remote */
     hf_register_info previous, left, dwell, event_str, call_str, mark; /* where something refers to them, as all others of
                                                                           other ends */
