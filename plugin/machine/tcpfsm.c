@@ -213,8 +213,10 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
     note_hop_limit(a->snd, a->seg);
     if (a->rcv->confirmed && may_have_moved(a))
         a->rcv->confirmed = false;
-    if (a->seg->length_doubtful) /* so are its numbers */
+    if (a->seg->length_doubtful) { /* so are its numbers, and which of them is its FIN's */
         a->snd->confirmed = a->rcv->confirmed = false;
+        a->snd->fin_disputed = true;
+    }
     m->calm = is_calm(a->snd, a->rcv) && is_calm(a->rcv, a->snd);
     if (m->calm) {
         seq_note_scale(a->snd, a->rcv);
