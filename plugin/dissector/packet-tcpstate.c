@@ -108,6 +108,7 @@ static const uint8_t *read_segment(tvbuff_t *tvb, const packet_info *pinfo, cons
     }
     seg->length_doubtful = doubt;
     seg->hop_limit = hop_limit(data);
+    seg->ip_id = WS_IP4_PTR(data) ? WS_IP4_PTR(data)->ip_id : 0;
     return header;
 }
 

@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "arrival.h"
+#include "in_between.h"
 
 /* The segment holds a number that was never captured of its sender before. */
 static bool is_new(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
@@ -66,6 +66,8 @@ static void resume(const struct arrival *a)
 {
     struct tcpfsm_end *s = a->snd;
 
+    if (s->sent_rst && !s->by_rst)
+        in_between_note_belied(a);
     enter(a, s, s->syn_pending ? TCP_SYN_SENT : (enum tcp_state)s->live, event_of_life(a));
     if (!s->syn_pending)
         s->live = TCP_CLOSED;
