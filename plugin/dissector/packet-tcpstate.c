@@ -51,6 +51,28 @@ static uint32_t octets_lacking(const void *data, uint32_t reported, bool *doubt)
     return ip4 && lacking <= IPV4_OPTIONS_MAX ? 0 : lacking;
 }
 
+/*
+ * The IPv4 header states no length, as where the network card is to cut the packet, and all of it may have come in the
+ * smallest of Ethernet frames: what follows the TCP header is payload, or padding.
+ */
+static bool may_be_padding(const void *data, tvbuff_t *tvb)
+{
+    enum { ETHERNET_PAYLOAD_MIN = 46, IPV4_WITHOUT_OPTIONS = 0x45, IPV4_LENGTH = 2 };
+    const int header = tvb_raw_offset(tvb) - IPV4_HEADER_MIN;
+
+    if (!WS_IP4_PTR(data) || header < 0 || tvb_reported_length(tvb) > ETHERNET_PAYLOAD_MIN - IPV4_HEADER_MIN)
+        return false;
+    tvbuff_t *frame = tvb_get_ds_tvb(tvb);
+    return tvb_get_uint8(frame, header) == IPV4_WITHOUT_OPTIONS && tvb_get_ntohs(frame, header + IPV4_LENGTH) == 0;
+}
+
+static bool all_zero(const uint8_t *octets, const uint8_t *end)
+{
+    while (octets < end && *octets == 0)
+        octets++;
+    return octets >= end;
+}
+
 /* Of the IP header, 0: unknown. */
 static uint8_t hop_limit(const void *data)
 {
@@ -79,8 +101,14 @@ static const uint8_t *read_segment(tvbuff_t *tvb, const packet_info *pinfo, cons
         return NULL;
     const uint32_t lacking = octets_lacking(data, reported, &doubt);
     header_read(header, captured, reported - length + lacking, time_ns(&pinfo->abs_ts) / 1000, seg);
+    if (seg->len > 0 && may_be_padding(data, tvb)) {
+        doubt = true;
+        if (all_zero(header + length, header + captured))
+            seg->len = 0;
+    }
     seg->length_doubtful = doubt;
     seg->hop_limit = hop_limit(data);
+    seg->ip_id = WS_IP4_PTR(data) ? WS_IP4_PTR(data)->ip_id : 0;
     return header;
 }
 

@@ -124,6 +124,14 @@ static uint32_t anomaly_of_step(const struct scene *s, const struct log_step *st
     return is_step(step, TCP_EV_RCV_SYN, TCP_SYN_SENT, TCP_SYN_RCVD) ? BIT(SIMULTANEOUS_OPEN) : 0;
 }
 
+/* The segment shows that a RST in its sender's name was not its own. */
+static bool belies_rst(const struct scene *s)
+{
+    struct log_step step;
+
+    return s->shown->reset_cause == RESET_IN_BETWEEN && did(s, s->src, TCP_EV_ALIVE_AFTER_OWN_RST, &step);
+}
+
 uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct tcpfsm_segment *seg,
                       int64_t stuck_ns)
 {
@@ -145,6 +153,8 @@ uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct t
         found |= is_challenged(&scene) && !(found & BIT(TIME_WAIT_REUSED)) ? BIT(SYN_SYNCHRONIZED) : 0;
     else if (is_data_after_close(&scene))
         found |= BIT(DATA_AFTER_CLOSE);
+    if (belies_rst(&scene))
+        found |= BIT(RESET_BELIED);
     if (log_stuck_by(shown) & 1U << src)
         found |= stuck(scene.snd->confirmed);
     return found;

@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "arrival.h"
+#include "in_between.h"
 
 /* The segment holds a number that was never captured of its sender before. */
 static bool is_new(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
@@ -66,6 +66,8 @@ static void resume(const struct arrival *a)
 {
     struct tcpfsm_end *s = a->snd;
 
+    if (s->sent_rst && !s->by_rst)
+        in_between_note_belied(a);
     enter(a, s, s->syn_pending ? TCP_SYN_SENT : (enum tcp_state)s->live, event_of_life(a));
     if (!s->syn_pending)
         s->live = TCP_CLOSED;
@@ -104,6 +106,15 @@ static bool is_late(const struct arrival *a)
     return a->snd->has_acked && seq_lt(a->seg->ack, a->snd->rcv_acked);
 }
 
+/* It was reset, and its first FIN, on its way then, does not acknowledge one of the peer's: it left before that came. */
+static bool is_fin_in_flight(const struct arrival *a)
+{
+    const struct tcpfsm_end *s = a->snd;
+
+    return has(a->seg, TCP_FIN) && is_reset(s) && s->synchronized && !s->knows_fin && is_new(s, a->seg)
+        && !is_beyond_any_window(s, seq_end(a->seg)) && !acks_fin_of(a->rcv, a->seg->ack);
+}
+
 void evidence_of_ack(const struct arrival *a)
 {
     struct tcpfsm_end *s = a->snd;
@@ -119,6 +130,7 @@ void evidence_of_ack(const struct arrival *a)
             resume(a);
         }
         if (s->state == TCP_CLOSED) {
+            s->fin_uncovered |= is_fin_in_flight(a);
             s->confirmed = false; /* most likely it was in flight when it closed; but it did speak */
             return;
         }

@@ -37,15 +37,16 @@ static void view_end(const struct log_end *shown, int64_t start_ns, int64_t now_
     }
 }
 
-/* Why the first RST that ended a connection of an end was sent. */
+/* Why the first RST that ended a connection of an end was sent, and was not belied since. */
 static void find_reset_cause(const struct log *log, uint32_t from, uint32_t end, struct final_view *out)
 {
     for (uint32_t n = from; n < end; n++) {
         const struct log_entry *e = &log->entry[n];
-        if (e->event == TCP_EV_SND_RST || e->event == TCP_EV_RCV_RST) {
-            out->reset_cause = e->reset_cause;
-            out->reset_confirmed = e->facts.reset_confirmed;
-            return;
+        const bool reset = e->event == TCP_EV_SND_RST || e->event == TCP_EV_RCV_RST;
+        const bool belied = e->event == TCP_EV_ALIVE_AFTER_OWN_RST;
+        if (belied || (reset && out->reset_cause == RESET_NONE)) {
+            out->reset_cause = belied ? RESET_NONE : e->reset_cause;
+            out->reset_confirmed = !belied && e->facts.reset_confirmed;
         }
     }
 }

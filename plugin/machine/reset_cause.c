@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "in_between.h"
 #include "reset_cause.h"
 
 struct verdict {
@@ -32,33 +33,6 @@ static bool is_answer(const struct arrival *a)
 static bool answers_latest(const struct arrival *a)
 {
     return is_answer(a) && a->seg->seq == a->rcv->last_ack;
-}
-
-/* Its hop limit is that of all the end's other segments: nobody on the way sent it, who is nearer or further off. */
-static bool comes_as_others(const struct arrival *a)
-{
-    const struct tcpfsm_end *s = a->snd;
-
-    return s->hop_limit != 0 && !s->hop_varies && a->seg->hop_limit == s->hop_limit;
-}
-
-/* How many routers a segment has passed, by the nearest number that stacks begin with. */
-static unsigned hops_passed(uint8_t hop_limit)
-{
-    return (hop_limit <= 64 ? 64 : hop_limit <= 128 ? 128 : 255) - hop_limit;
-}
-
-/*
- * It has come another way than all the end's other segments, two at least, which had come the same way. A stack may
- * begin with another hop limit for a RST than for a socket, and paths that share the load differ by their length: then
- * the end's other segments differ, too.
- */
-static bool comes_from_elsewhere(const struct arrival *a)
-{
-    const struct tcpfsm_end *s = a->snd;
-
-    return s->hop_settled && !s->hop_varies && s->hop_limit != 0 && a->seg->hop_limit != 0
-        && hops_passed(a->seg->hop_limit) != hops_passed(s->hop_limit);
 }
 
 /* The peer sent data that the end has never acknowledged. */
@@ -152,7 +126,7 @@ static struct verdict cause_of(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd, *r = a->rcv;
 
-    if (comes_from_elsewhere(a))
+    if (is_rst_in_between(a))
         return assumed(RESET_IN_BETWEEN);
     if (refuses_syn(a))
         return assumed(RESET_NOTHING_LISTENS);
@@ -182,6 +156,7 @@ void reset_cause_note(const struct arrival *a)
 
     if (a->seg->length_doubtful)
         v.confirmed = false;
+    a->snd->rst_seq = a->seg->seq;
     a->snd->reset_cause = a->m->reset_cause = v.cause & 0xf;
     a->snd->reset_confirmed = a->m->reset_confirmed = v.confirmed;
 }

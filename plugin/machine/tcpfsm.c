@@ -6,6 +6,7 @@
  */
 #include "arrival.h"
 #include "closer.h"
+#include "in_between.h"
 #include "race.h"
 #include "reset_cause.h"
 
@@ -79,15 +80,6 @@ static void note_keep_alive(struct tcpfsm *m, unsigned sender, const struct tcpf
         .us = (uint32_t)seg->time_us, .gap_us = again ? (uint32_t)seg->time_us - before.us : UINT32_MAX,
         .next = m->end[sender].snd_nxt, .sender = (uint8_t)sender,
     };
-}
-
-static void note_hop_limit(struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
-{
-    if (has(seg, TCP_RST))
-        return;
-    s->hop_settled |= s->hop_limit == seg->hop_limit;
-    s->hop_varies |= s->hop_limit != 0 && s->hop_limit != seg->hop_limit;
-    s->hop_limit = seg->hop_limit;
 }
 
 /* What a segment proves of its sender, and does to its receiver. */
@@ -210,11 +202,14 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
         race_decide(a);
     }
     judge(a);
-    note_hop_limit(a->snd, a->seg);
+    if (!has(a->seg, TCP_RST))
+        in_between_note(a->snd, a->seg);
     if (a->rcv->confirmed && may_have_moved(a))
         a->rcv->confirmed = false;
-    if (a->seg->length_doubtful) /* so are its numbers */
+    if (a->seg->length_doubtful) { /* so are its numbers, and which of them is its FIN's */
         a->snd->confirmed = a->rcv->confirmed = false;
+        a->snd->fin_disputed = true;
+    }
     m->calm = is_calm(a->snd, a->rcv) && is_calm(a->rcv, a->snd);
     if (m->calm) {
         seq_note_scale(a->snd, a->rcv);
@@ -247,7 +242,7 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
     if (first)
         start(m, sender, client_hint, seg);
     *out = (struct tcpfsm_outcome){ .end = { { .previous = m->end[0].state }, { .previous = m->end[1].state } } };
-    if (only_moves_numbers(m, snd, rcv, seg)) {
+    if (only_moves_numbers(m, snd, rcv, seg) && in_between_note_in_order(snd, seg)) {
         note_latest(m, sender, seg, seg->len > 0 ? TCPFSM_LATEST_NEW_DATA : TCPFSM_LATEST_OTHER);
         seq_note_sent_in_order(snd, rcv, seg);
         return false;

@@ -79,6 +79,7 @@ struct tcpfsm_segment {
     uint8_t  flags;     /* TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK, others are ignored */
     uint8_t  wscale;    /* window scale option of a SYN, TCPFSM_NO_WSCALE: none */
     uint8_t  hop_limit; /* of the IP header (TTL in IPv4), 0: unknown */
+    uint16_t ip_id;     /* identification of the IPv4 header; 0: none, or unknown */
     bool     has_tsval;
     bool     fast_open; /* a SYN with a Fast Open cookie (RFC 7413) */
     bool     length_doubtful; /* the IP header states more octets than the packet has, or may do so */
@@ -118,6 +119,9 @@ struct tcpfsm_end {
     uint32_t rcv_tsval;    /* has_rcv_tsval: time stamp of the peer's FIN: TS.Recent of RFC 7323 section 4.3, or less */
     uint32_t rcv_edge;     /* has_acked: right edge of the widest window it offered */
     struct tcpfsm_range held[TCPFSM_HELD_MAX];
+    uint32_t rst_seq;      /* reset_cause is not RESET_NONE: number of its latest RST */
+    uint32_t id_us;        /* when the segment with ip_id was captured, the low half of its time_us */
+    uint16_t ip_id;        /* latest identification of its IPv4 headers, RSTs and SYNs apart; 0: there was none */
     uint16_t mss;          /* option of its SYN, 0: unknown */
 
     uint8_t  state : 4;    /* enum tcp_state */
@@ -136,7 +140,7 @@ struct tcpfsm_end {
     bool fin_lost : 1;         /* its first FIN was not captured: whether it had the peer's is a guess */
     bool fin_guess : 1;        /* one-sided capture: the last acknowledgement may have covered its FIN */
     bool fin_over_hole : 1;    /* when its FIN was captured, numbers before it had not been: it may be forged */
-    bool fin_disputed : 1;     /* it was captured with several numbers, or data came after it */
+    bool fin_disputed : 1;     /* it was captured with several numbers, data came after it, or a length is doubtful */
     bool fin_uncovered : 1;    /* its FIN left before it had the peer's */
     bool fin_acked : 1;        /* the peer sent an acknowledgement of its FIN */
     bool fin_ack_provable : 1;
@@ -152,6 +156,8 @@ struct tcpfsm_end {
     bool wscale_known : 1;     /* its SYN was captured */
     bool hop_varies : 1;       /* its segments, RSTs apart, had several hop limits */
     bool hop_settled : 1;      /* two of them at least had the same */
+    bool id_varies : 1;        /* identifications are not those of a counter */
+    uint8_t id_steps : 3;      /* how often ip_id was the next of a counter, counted up to ID_STEPS_SETTLED */
     bool reset_confirmed : 1;  /* the capture proves reset_cause */
     uint8_t  reset_cause : 4;  /* enum reset_cause, of its latest RST */
     uint8_t  hop_limit;    /* of its segments, RSTs apart; 0: unknown */

@@ -133,6 +133,14 @@ def ip_zero_padded():
 
 
 @capture
+def ip_zero_padded_ack():
+    """The same of the client's ACK of the answer, padded with what was in memory; then the server closes first."""
+    rows = ALL[:7] + [(110, "S", "FA", 401, 101, 0), (130, "C", "A", 101, 402, 0), (140, "C", "FA", 101, 402, 0),
+                      (160, "S", "A", 402, 102, 0)]
+    return records(rows, other({7}, lambda row: frame(row, packet(row, length=0)) + b"\xde\xad\xbe\xef\xca\xfe"))
+
+
+@capture
 def ipv6_zero():
     """Over IPv6, the payload length of the server's data is 0, without a jumbo option."""
     return records(ALL, lambda number, row: frame(row, packet(row, 6, 0 if number == 6 else None)))
@@ -174,6 +182,12 @@ def ip_beyond_frame_fin():
     rows = ALL[:5] + [(80, "S", "FPA", 1, 101, ANSWER), (100, "C", "A", 101, 402, 0), (110, "C", "FA", 101, 402, 0),
                       (130, "S", "A", 402, 102, 0)]
     return records(rows, other({6}, _beyond))
+
+
+@capture
+def ip_beyond_frame_little():
+    """The IP length of the client's FIN says 10 octets more than there are: as many as options of IP may have."""
+    return records(ALL, other({FIN}, lambda row: frame(row, packet(row, length=IP[4] + FIXED + 10))))
 
 
 @capture

@@ -6,6 +6,7 @@
 
 Of each recording (recordings.py), at either host:
 
+  - both hosts' captures tell the same of who closed;
   - of the plugin's expert items above chat only those that the recording names, none on ordinary traffic;
   - two passes show the same as one;
   - each state of the near end is its kernel's, each confirmed one of the far end was (../conformance/judge.py);
@@ -72,12 +73,12 @@ def shown(paths, combined):
 
 
 def endings(rows):
-    """How the connections of a capture ended: a list of texts, in order."""
+    """How the connections of a capture ended, in order: texts by their two ports."""
     closers = {}
     for source, destination, closer, *_ in rows:
         pair = tuple(sorted((source, destination)))
         closers[pair] = (closer and CLOSERS[int(closer)]) or closers.get(pair) or "open"
-    return list(closers.values())
+    return closers
 
 
 def items(rows):
@@ -104,8 +105,11 @@ def check(folder, exact):
         if set(paths) != set(VANTAGES):
             wrong += 1
             print(f"{name}: WRONG: captured at {', '.join(paths) or 'no host'}")
+        if len({tuple(sorted(endings(of_path[path]).items())) for path in paths.values()}) > 1:
+            wrong += 1
+            print(f"{name}: WRONG: its hosts' captures differ in who closed")
         for at, path in paths.items():
-            ends, shows = endings(of_path[path]), items(of_path[path])
+            ends, shows = list(endings(of_path[path]).values()), items(of_path[path])
             count += len(ends)
             total.update(ends)
             bad = not shows <= right or must and not shows

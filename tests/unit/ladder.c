@@ -7,7 +7,8 @@
  * The columns hold the states of A and B after the segment; "?" marks one that is assumed. Between
  * two segments passes 0.1 s and what lines such as "+2.5 s" add. A line of two states alone,
  * before all others, tells what both ends really were; it is for the reader. Tags: SEQ, ACK, CTL, DATA (octets, default
- * 0), WND (default 65535), and the options MSS, WS (window scale), TS (timestamp), TFO (Fast Open, =1); HOP (hop limit, default 64). CTL=ICMP: an
+ * 0), WND (default 65535), and the options MSS, WS (window scale), TS (timestamp), TFO (Fast Open, =1); HOP (hop limit,
+ * default 64), ID (identification of IPv4, default 0). CTL=ICMP: an
  * ICMP error that refuses the segment, which it quotes.
  *
  * An indented line after a row tells all that the segment did, as events of tcp_events.def:
@@ -235,6 +236,8 @@ static bool parse_tags(const char *tags, struct tcpfsm_segment *seg)
             seg->tsval = (uint32_t)number, seg->has_tsval = true;
         else if (strcmp(name, "HOP") == 0)
             seg->hop_limit = (uint8_t)number;
+        else if (strcmp(name, "ID") == 0)
+            seg->ip_id = (uint16_t)number;
         else if (strcmp(name, "TFO") == 0)
             seg->fast_open = true;
         else if (strcmp(name, "CTL") != 0 || !parse_flags(value, &seg->flags))

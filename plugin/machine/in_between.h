@@ -1,0 +1,46 @@
+/* in_between.h
+ * Inside the machine: by what a segment is seen to come from someone in between, in its end's name. Not for its users:
+ * they read tcpfsm.reset_cause and tcpfsm.from_elsewhere.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef IN_BETWEEN_H
+#define IN_BETWEEN_H
+
+#include "arrival.h"
+
+enum { ID_STEPS_SETTLED = 4 };
+
+/* Notes hop limit and identification of a segment that is no RST. Call for each, once it has been judged. */
+void in_between_note(struct tcpfsm_end *s, const struct tcpfsm_segment *seg);
+
+/*
+ * The same of a segment of a calm connection, whose hop limit is that of the others: the identification alone. One that
+ * does not go on from the last is left to in_between_note(): then false is returned, and nothing was noted.
+ */
+static inline bool in_between_note_in_order(struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+{
+    const uint16_t step = (uint16_t)(seg->ip_id - s->ip_id);
+
+    if (s->id_varies || seg->ip_id == 0)
+        return true;
+    if (s->id_steps != ID_STEPS_SETTLED || step - 1U >= 64)
+        return false;
+    s->ip_id = seg->ip_id;
+    s->id_us = (uint32_t)seg->time_us;
+    return true;
+}
+
+/* The hop limit is that of all the end's other segments: nobody on the way sent it, who is nearer or further off. */
+bool comes_as_others(const struct arrival *a);
+
+/* It passed another number of routers than all the end's other segments, two at least. */
+bool comes_from_elsewhere(const struct arrival *a);
+
+/* A RST unlike what the end sends otherwise. */
+bool is_rst_in_between(const struct arrival *a);
+
+/* The end lives, so that the RST which was sent in its name was not its own: notes that as the cause. */
+void in_between_note_belied(const struct arrival *a);
+
+#endif
