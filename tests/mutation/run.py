@@ -52,6 +52,10 @@ def mutable():
     return sources() + [path for path in sorted(MACHINE.glob("*.h")) if "static inline" in path.read_text(encoding="utf-8")]
 
 
+def sources_of_test(test):
+    return sorted((TESTS / "unit").glob(f"{test}*.c"))
+
+
 class Workshop:
     """A folder in which builds of the machine are made and tried."""
 
@@ -82,7 +86,7 @@ class Workshop:
 
     @staticmethod
     def compile_test(test, machine, folder):
-        run_or_end(["gcc", *CFLAGS, f"-I{machine}", f"-I{TESTS}", TESTS / "unit" / f"{test}.c", f"-L{folder}", "-lmachine",
+        run_or_end(["gcc", *CFLAGS, f"-I{machine}", f"-I{TESTS}", *sources_of_test(test), f"-L{folder}", "-lmachine",
                     "-o", folder / test])
 
     def passes(self, tests, library):
@@ -213,8 +217,10 @@ def main():
     workshop = Workshop(options.build.resolve())
     workshop.prepare()
     results = Results(options.build / "results.jsonl", options.fresh)
-    of_tests = digest(*((TESTS / "unit" / f"{test}.c").read_text(encoding="utf-8") for test in UNIT_TESTS),
+    of_tests = digest(*(path.read_text(encoding="utf-8") for test in UNIT_TESTS for path in sources_of_test(test)),
                       *(path.read_text(encoding="utf-8") for path in LADDERS))
+
+    of_comparison = digest((HERE / "compare.c").read_text(encoding="utf-8"))
 
     def judge(candidate):
         """'invalid', 'killed', 'same', or a ladder on which the mutant differs."""
@@ -228,7 +234,7 @@ def main():
             results.put(key, f"fate.{of_tests}", fate)
         if fate != "survived":
             return fate
-        asked = f"difference.{options.segments}.{options.seed}"
+        asked = f"difference.{of_comparison}.{options.segments}.{options.seed}"
         difference = results.get(key, asked)
         if difference is None:
             difference = workshop.difference(path, mutant.apply(source), options.segments, options.seed) or "same"
