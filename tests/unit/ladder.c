@@ -27,8 +27,8 @@
  *         hold for the rows that follow too, until a line tells otherwise.
  *     because NAME; because NAME, confirmed
  *         The row, a RST, was sent for that cause, by the names of reset_causes.def; the capture proves it.
- *     ended because NAME
- *         The first RST that ended a connection of an end, in this incarnation, was sent for that cause; or "nothing".
+ *     ended because NAME; ended because NAME, confirmed
+ *         The first RST of this incarnation that ended the connection of an end was sent for that cause; or "nothing".
  *     calls NAME, NAME; no calls
  *         The user calls that the row shows, by the names of tcp_calls.def.
  *     raced a close after 2.5 s

@@ -39,6 +39,14 @@ struct facts {
     uint32_t anomalies;               /* bits, as anomalies_of() */
 };
 
+/* A row as it was shown at once. */
+struct shown_row {
+    struct tcpfsm_segment seg;
+    unsigned sender;    /* index of an end of the machine */
+    uint32_t anomalies; /* as anomalies_of() */
+    unsigned calls;     /* as calls_of() */
+};
+
 struct player {
     const char *file;
     const struct reading *reading;
@@ -53,8 +61,7 @@ struct player {
     struct tcpfsm_outcome latest; /* of the row before */
     struct facts facts;
     int row_line;               /* of the latest row */
-    uint32_t anomalies;         /* of it */
-    unsigned calls;             /* of it, as calls_of() */
+    struct shown_row shown_row[ROWS_MAX];
     struct log_view shown[ROWS_MAX];
     unsigned segments;
 };

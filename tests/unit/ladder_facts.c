@@ -162,11 +162,10 @@ static bool play_time(struct player *p, const char *part)
     return true;
 }
 
-/* "data after close, confirmed": why the row, a RST, was sent. Returns whether that is a cause. */
-static bool check_cause(struct player *p, const char *expected)
+/* "data after close, confirmed": a cause of a RST, and what is shown. Returns whether that is a cause. */
+static bool compare_cause(struct player *p, const char *what, unsigned shown, bool confirmed, const char *expected)
 {
     static const char sure[] = ", confirmed";
-    const struct log_view *shown = &p->shown[p->segments - 1];
     char text[96];
 
     snprintf(text, sizeof text, "%.*s", (int)strcspn(expected, ","), expected);
@@ -174,8 +173,8 @@ static bool check_cause(struct player *p, const char *expected)
     if (cause == NAMES(cause_names))
         return false;
     told_cause[cause] = true;
-    snprintf(text, sizeof text, "%s%s", cause_names[shown->reset_cause], shown->reset_confirmed ? sure : "");
-    compare(p, "cause", text, expected);
+    snprintf(text, sizeof text, "%s%s", cause_names[shown], confirmed ? sure : "");
+    compare(p, what, text, expected);
     return true;
 }
 
@@ -208,9 +207,9 @@ static bool check_calls(struct player *p, const char *expected)
 {
     char shown[128] = "", copy[128];
 
-    for (unsigned i = 1; i < NAMES(call_names); i++) {
+    for (unsigned i = 0; i < NAMES(call_names); i++) {
         const size_t length = strlen(shown);
-        if (p->calls >> i & 1)
+        if (p->shown_row[p->segments - 1].calls >> i & 1)
             snprintf(shown + length, sizeof shown - length, "%s%s", length ? ", " : "", call_names[i]);
     }
     compare(p, "what the program called", shown, expected);
@@ -255,7 +254,8 @@ static bool play_fact(struct player *p, char *part)
     } else if (strncmp(part, "attempt ", 8) == 0) {
         return check_attempt(p, part + 8);
     } else if (strncmp(part, "ended because ", 14) == 0) {
-        compare(p, "cause that ended it", cause_names[final_now(p).reset_cause], part + 14);
+        const struct final_view final = final_now(p);
+        return compare_cause(p, "cause that ended it", final.reset_cause, final.reset_confirmed, part + 14);
     } else if (strncmp(part, "raced a close after ", 20) == 0) {
         check_race(p, part + 20);
     } else if (strncmp(part, "calls ", 6) == 0) {
@@ -263,7 +263,8 @@ static bool play_fact(struct player *p, char *part)
     } else if (strcmp(part, "no calls") == 0) {
         check_calls(p, "");
     } else if (strncmp(part, "because ", 8) == 0) {
-        return check_cause(p, part + 8);
+        const struct log_view *shown = &p->shown[p->segments - 1];
+        return compare_cause(p, "cause", shown->reset_cause, shown->reset_confirmed, part + 8);
     } else if (strcmp(part, "no anomalies") == 0) {
         f->tells_anomalies = true;
     } else if (strncmp(part, "anomalies ", 10) == 0) {
@@ -309,7 +310,7 @@ void end_row(struct player *p)
     if (p->facts.midstream != UNTOLD)
         compare(p, "midstream", shown->midstream ? "yes" : "no", p->facts.midstream ? "yes" : "no");
     if (p->facts.tells_anomalies) {
-        name_anomalies(names, sizeof names, p->anomalies);
+        name_anomalies(names, sizeof names, p->shown_row[p->segments - 1].anomalies);
         name_anomalies(expected, sizeof expected, p->facts.anomalies);
         compare(p, "anomalies", names, expected);
     }

@@ -65,6 +65,13 @@ static void check_log(struct player *p, const struct tcpfsm_outcome *out, bool n
         complain(p, "is written down, though it shows nothing new", "row");
 }
 
+/* Anomalies and calls of a row. */
+static void tell_row(const struct log_view *view, struct shown_row *row)
+{
+    row->calls = row->seg.flags & QUOTED ? 0 : calls_of(view, row->sender, &row->seg);
+    row->anomalies = anomalies_of(view, row->sender, &row->seg, STUCK_NS);
+}
+
 /* Writes into the log what the segment did, if that is news. Leaves what is shown on it, and its anomalies. */
 static void note(struct player *p, unsigned sender, const struct tcpfsm_segment *seg, const struct tcpfsm_outcome *out,
                  bool news)
@@ -87,9 +94,10 @@ static void note(struct player *p, unsigned sender, const struct tcpfsm_segment 
         return;
     }
     check_log(p, out, news);
-    p->calls = seg->flags & QUOTED ? 0 : calls_of(shown, sender, seg);
-    p->anomalies = anomalies_of(shown, sender, seg, STUCK_NS);
-    if (p->anomalies && !anomalies_are_possible(shown, sender, seg))
+    struct shown_row *row = &p->shown_row[n];
+    *row = (struct shown_row){ .seg = *seg, .sender = sender };
+    tell_row(shown, row);
+    if (row->anomalies && !anomalies_are_possible(shown, sender, seg))
         complain(p, "has anomalies, which are said to be impossible", "row");
 }
 
@@ -98,6 +106,7 @@ void check_again(struct player *p)
     for (unsigned n = p->segments; n-- > 0;) {
         const uint32_t frame = p->reading->in_pairs ? n / 2 + 1 : n + 1;
         const struct log_view *then = &p->shown[n];
+        struct shown_row again = p->shown_row[n];
         struct log_view now;
 
         if (!log_find(&p->log, frame, p->reading->in_pairs ? n % 2 : 0, &now) || now.first != then->first
@@ -105,6 +114,10 @@ void check_again(struct player *p)
             || now.closed_by != then->closed_by || now.reset_cause != then->reset_cause
             || now.reset_confirmed != then->reset_confirmed || now.client != then->client || now.midstream != then->midstream)
             complain(p, "is shown otherwise than before", "an earlier row");
+        tell_row(&now, &again);
+        if (again.anomalies != p->shown_row[n].anomalies || again.calls != p->shown_row[n].calls
+            || log_race_idle_ns(&now) != log_race_idle_ns(then))
+            complain(p, "tells of other anomalies, calls or races than before", "an earlier row");
     }
 }
 
