@@ -30,7 +30,7 @@ LADDERS = sorted([*(TESTS / "unit" / "ladders").glob("*.ladder"),
                   *(PROJECT / "test-captures").glob("figures/*.ladder"),
                   *(PROJECT / "test-captures").glob("odd/*.ladder")])
 UNIT_TESTS = ("ladder", "header_test", "log_test")
-CFLAGS = ["-std=c11", "-O0", "-fPIC", "-w", "-Werror=return-type", "-Werror=implicit-function-declaration"]
+CFLAGS = ["-std=c11", "-O0", "-fPIC", "-Werror=return-type", "-Werror=implicit-function-declaration"]
 TEST_TIMEOUT_S, COMPARE_TIMEOUT_S = 10, 120
 
 
