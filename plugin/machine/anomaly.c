@@ -50,7 +50,8 @@ static uint32_t why_reset(const struct scene *s)
     if (s->shown->reset_cause == RESET_IN_BETWEEN) /* which tells nothing of the end in whose name it came */
         return BIT(ABORT);
     if (from == TCP_CLOSED) { /* it had closed, or had reset */
-        return s->snd->event == TCP_EV_TIMEOUT_2MSL ? BIT(DATA_AFTER_CLOSE) : 0; /* else peer in TIME_WAIT */
+        const bool closed = s->snd->event == TCP_EV_RCV_ACK_OF_FIN || s->snd->event == TCP_EV_TIMEOUT_2MSL;
+        return closed ? BIT(DATA_AFTER_CLOSE) : 0;
     }
     if (!is_synchronized_state(from)) /* figures 9 and 10 */
         return BIT(HALF_OPEN);

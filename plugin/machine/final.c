@@ -105,10 +105,12 @@ static enum attempt attempt_of(const struct log *log, uint32_t from, uint32_t en
     }
     if (final->reset_cause == RESET_HANDSHAKE_GIVEN_UP && !has_data(last))
         return ATTEMPT_GIVEN_UP;
-    if (c->state == TCP_SYN_SENT && find_event(log, from, end, server, TCP_EV_SND_SYN_ACK) == end)
+    /* Only its SYN,ACK proves SYN_RCVD. */
+    const bool answered = s->state == TCP_SYN_RCVD && s->confirmed && s->since_frame >= log->entry[from].frame;
+    if (c->state == TCP_SYN_SENT && !answered)
         return c->age_ns >= AT_ONCE_NS ? ATTEMPT_NO_ANSWER : ATTEMPT_NONE;
-    return s->state == TCP_SYN_RCVD && s->confirmed && !(c->confirmed && c->state != TCP_SYN_SENT)
-        && s->age_ns >= AT_ONCE_NS ? ATTEMPT_SYN_ACK_ONLY : ATTEMPT_NONE;
+    return answered && !(c->confirmed && c->state != TCP_SYN_SENT) && s->age_ns >= AT_ONCE_NS
+        ? ATTEMPT_SYN_ACK_ONLY : ATTEMPT_NONE;
 }
 
 void final_of(const struct log *log, uint32_t index, const struct final_limits *limits, struct final_view *out)

@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "anomaly.h"
+#include "call.h"
 #include "fuzz.h"
 #include "header.h"
 #include "stream.h"
@@ -21,6 +22,8 @@
 #define OCTETS_MAX 400  /* of random input for one */
 #define TIME_WAIT_US INT64_C(240000000)
 #define STUCK_NS INT64_C(60000000000)
+#define AFTER_NS INT64_C(1100000000) /* the capture ends so long after the segment, to see how attempts failed */
+#define QUOTED 0x80 /* no flag of a segment's: an ICMP error quotes it */
 
 /* One build. */
 struct build {
@@ -31,7 +34,12 @@ struct build {
     void (*at)(const struct log *, uint32_t, struct log_view *);
     uint32_t (*next_opening)(const struct log *, uint32_t);
     bool (*notes_stuck)(struct log *, unsigned, const struct tcpfsm_segment *, int64_t, int64_t);
+    bool (*icmp_error)(struct tcpfsm *, unsigned, uint32_t, int64_t, struct tcpfsm_outcome *);
+    int64_t (*race_idle_ns)(const struct log_view *);
     uint32_t (*anomalies)(const struct log_view *, unsigned, const struct tcpfsm_segment *, int64_t);
+    uint32_t (*left_open)(const struct log_view *, const struct final_view *);
+    unsigned (*calls)(const struct log_view *, unsigned, const struct tcpfsm_segment *);
+    void (*final)(const struct log *, uint32_t, const struct final_limits *, struct final_view *);
     void (*read_options)(const uint8_t *, uint32_t, struct tcpfsm_segment *);
 };
 
@@ -41,15 +49,19 @@ struct follower {
     struct tcpfsm m;
     struct log log;
     struct log_entry entry[SEGMENTS_MAX * 2 * TCPFSM_STEPS_MAX];
+    struct log_race race[SEGMENTS_MAX];
 };
 
 /* All that is shown on a segment. Compared octet by octet. */
 struct shown {
     struct tcpfsm_outcome out;
     uint8_t state[2], confirmed[2];
-    uint8_t client, midstream, closed_by, opened, found;
+    uint8_t client, midstream, closed_by, opened, found, reset_cause, reset_confirmed;
     struct log_end end[2];
-    uint32_t count, anomalies, opening;
+    uint32_t count, anomalies, calls, opening;
+    int64_t race_idle_ns;
+    struct final_view final; /* of a capture that ends soon after */
+    uint32_t left_open;
     struct log_step step[2 * TCPFSM_STEPS_MAX];
 };
 
@@ -72,6 +84,8 @@ static void load(struct build *b, const char *path)
         { "tcpfsm_segment", &b->segment, false }, { "log_append", &b->append, false }, { "log_find", &b->find, false },
         { "log_step", &b->step, false }, { "log_at", &b->at, true }, { "log_next_opening", &b->next_opening, true },
         { "log_notes_stuck", &b->notes_stuck, false }, { "anomalies_of", &b->anomalies, false },
+        { "anomalies_left_open", &b->left_open, false }, { "tcpfsm_icmp_error", &b->icmp_error, false },
+        { "log_race_idle_ns", &b->race_idle_ns, false }, { "calls_of", &b->calls, false }, { "final_of", &b->final, false },
         { "header_read_options", &b->read_options, false },
     };
 
@@ -84,6 +98,32 @@ static void load(struct build *b, const char *path)
 }
 
 /* ------------------------------------------------------------------ what is shown */
+
+/* How the connection stands if the capture ends at that moment. Member by member, as below. */
+static void look_at_end(struct follower *f, uint32_t index, const struct log_view *view, int64_t end_ns, struct shown *shown)
+{
+    const struct final_limits limits = { .end_ns = end_ns, .time_wait_ns = TIME_WAIT_US * 1000, .stuck_ns = STUCK_NS };
+    struct final_view final;
+    struct final_view *to = &shown->final;
+
+    f->build->final(&f->log, index, &limits, &final);
+    for (unsigned i = 0; i < 2; i++) {
+        to->end[i].state = final.end[i].state;
+        to->end[i].confirmed = final.end[i].confirmed;
+        to->end[i].at_least = final.end[i].at_least;
+        to->end[i].left_open = final.end[i].left_open;
+        to->end[i].since_frame = final.end[i].since_frame;
+        to->end[i].age_ns = final.end[i].age_ns;
+    }
+    to->client = final.client;
+    to->closed_by = final.closed_by;
+    to->reset_cause = final.reset_cause;
+    to->reset_confirmed = final.reset_confirmed;
+    to->attempt = final.attempt;
+    to->superseded = final.superseded;
+    to->left_open = final.left_open;
+    shown->left_open = f->build->left_open(view, &final);
+}
 
 static void look(struct follower *f, unsigned sender, const struct tcpfsm_segment *seg, uint32_t frame, uint8_t layer,
                  struct shown *shown)
@@ -107,6 +147,9 @@ static void look(struct follower *f, unsigned sender, const struct tcpfsm_segmen
     shown->midstream = view.midstream;
     shown->closed_by = view.closed_by;
     shown->opened = view.opened;
+    shown->reset_cause = view.reset_cause;
+    shown->reset_confirmed = view.reset_confirmed;
+    shown->race_idle_ns = f->build->race_idle_ns(&view);
     shown->count = view.count;
     for (uint32_t n = 0; n < view.count && n < 2 * TCPFSM_STEPS_MAX; n++) {
         struct log_step step;
@@ -119,7 +162,11 @@ static void look(struct follower *f, unsigned sender, const struct tcpfsm_segmen
         shown->step[n].has_dwell = step.has_dwell;
         shown->step[n].dwell_ns = step.has_dwell ? step.dwell_ns : 0;
     }
+    if (seg->flags & QUOTED)
+        return; /* an ICMP error shows nothing else */
     shown->anomalies = f->build->anomalies(&view, sender, seg, STUCK_NS);
+    shown->calls = f->build->calls(&view, sender, seg);
+    look_at_end(f, view.first + view.count - 1, &view, f->entry[f->log.count - 1].time_ns + AFTER_NS, shown);
 }
 
 static void follow(struct follower *f, const struct stream_segment *s, bool all_rules, struct shown *shown)
@@ -130,7 +177,9 @@ static void follow(struct follower *f, const struct stream_segment *s, bool all_
     memset(shown, 0, sizeof *shown);
     if (all_rules)
         f->m.calm = false;
-    const bool news = f->build->segment(&f->m, s->sender, s->sender, &s->seg, TIME_WAIT_US, &out);
+    const bool quoted = s->seg.flags & QUOTED;
+    const bool news = quoted ? f->build->icmp_error(&f->m, s->sender, s->seg.seq, s->seg.time_us, &out)
+                             : f->build->segment(&f->m, s->sender, s->sender, &s->seg, TIME_WAIT_US, &out);
     for (unsigned i = 0; i < 2; i++) {
         struct tcpfsm_change *to = &shown->out.end[i];
         to->previous = out.end[i].previous;
@@ -144,7 +193,9 @@ static void follow(struct follower *f, const struct stream_segment *s, bool all_
     }
     shown->out.opened = out.opened;
     f->log.entry = f->entry;
-    const bool stuck = f->m.end[s->sender].state == TCP_CLOSE_WAIT
+    f->log.race = f->race;
+    f->log.race_room = SEGMENTS_MAX;
+    const bool stuck = !quoted && f->m.end[s->sender].state == TCP_CLOSE_WAIT
         && f->build->notes_stuck(&f->log, s->sender, &s->seg, at.time_ns, STUCK_NS);
     if (news || stuck)
         f->build->append(&f->log, &at, s->sender, &f->m, &out);
@@ -218,6 +269,28 @@ static uint64_t next_random(uint64_t *state)
     return *state * UINT64_C(2685821657736338717);
 }
 
+/* What the generators leave out: hop limits, lengths in doubt, options cut off, ICMP errors that quote a segment. */
+static void add_details(struct capture *c, uint64_t *random)
+{
+    static const uint8_t hop_limits[] = { 0, 50, 63, 64, 65, 120, 128, 129, 255 };
+    const uint8_t usual[2] = { 64, hop_limits[(next_random(random) >> 40) % sizeof hop_limits] };
+
+    for (unsigned n = 0; n < c->count; n++) {
+        struct tcpfsm_segment *seg = &c->at[n].seg;
+        const uint64_t r = next_random(random);
+        seg->hop_limit = r >> 60 == 0 ? hop_limits[(r >> 40) % sizeof hop_limits] : usual[c->at[n].sender];
+        seg->length_doubtful = (r >> 20 & 63) == 0;
+        seg->options_cut = (seg->flags & TCP_SYN) && (r >> 26 & 7) == 0;
+        if ((r >> 30 & 31) == 0 && n > 0 && (c->at[n - 1].seg.flags & (TCP_SYN | QUOTED)) == TCP_SYN) {
+            const int64_t time_us = seg->time_us;
+            *seg = c->at[n - 1].seg;
+            seg->time_us = time_us;
+            seg->flags |= QUOTED;
+            c->at[n].sender = c->at[n - 1].sender;
+        }
+    }
+}
+
 /* An open connection with the generator's own numbers. */
 static void open_connection(struct capture *c, struct stream *s)
 {
@@ -255,6 +328,7 @@ static void make_capture(struct capture *c, uint64_t *random)
         *c = recorded;
         for (unsigned n = 0; n < c->count; n++)
             c->at[n].frame = n + 1;
+        add_details(c, random);
         return;
     }
     struct stream stream;
@@ -271,6 +345,7 @@ static void make_capture(struct capture *c, uint64_t *random)
         open_connection(c, &stream);
     while (c->count < SEGMENTS_MAX && stream_next(&stream, &c->at[c->count]))
         c->count++;
+    add_details(c, random);
 }
 
 /* ------------------------------------------------------------------ the shortest */
@@ -302,7 +377,7 @@ static bool simplify(const struct build *builds, struct capture *c, bool all_rul
     bool changed = false;
 
     for (unsigned n = 0; n < c->count; n++) {
-        for (unsigned what = 0; what < 10; what++) {
+        for (unsigned what = 0; what < 13; what++) {
             struct capture plain = *c;
             struct tcpfsm_segment *seg = &plain.at[n].seg;
             int64_t *time = &seg->time_us;
@@ -314,7 +389,10 @@ static bool simplify(const struct build *builds, struct capture *c, bool all_rul
             case 3: seg->has_tsval = false; seg->tsval = 0; break;
             case 4: seg->fast_open = false; break;
             case 5: seg->len = 0; break;
-            case 6: seg->flags &= TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK; break;
+            case 6: seg->flags &= TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK | QUOTED; break;
+            case 10: seg->hop_limit = 64; break;
+            case 11: seg->length_doubtful = false; break;
+            case 12: seg->options_cut = false; break;
             case 7:
             case 8:
             case 9:
@@ -358,6 +436,7 @@ static void print_row(const struct stream_segment *s, const struct shown *shown)
 {
     static const struct { unsigned bit; const char *name; } flags[] = {
         { TCP_SYN, "SYN" }, { TCP_FIN, "FIN" }, { TCP_RST, "RST" }, { TCP_ACK, "ACK" },
+        { QUOTED, "ICMP" },
     };
     const struct tcpfsm_segment *seg = &s->seg;
     const char *arrow = s->sender ? "<--" : "-->";
@@ -367,7 +446,7 @@ static void print_row(const struct stream_segment *s, const struct shown *shown)
     if (seg->flags & TCP_ACK)
         n += snprintf(tags + n, sizeof tags - (size_t)n, "<ACK=%" PRIu32 ">", seg->ack);
     n += snprintf(tags + n, sizeof tags - (size_t)n, "<CTL=");
-    for (unsigned i = 0, some = 0; i < 4; i++) {
+    for (unsigned i = 0, some = 0; i < 5; i++) {
         if (seg->flags & flags[i].bit)
             n += snprintf(tags + n, sizeof tags - (size_t)n, "%s%s", some++ ? "," : "", flags[i].name);
     }
@@ -386,6 +465,12 @@ static void print_row(const struct stream_segment *s, const struct shown *shown)
         n += snprintf(tags + n, sizeof tags - (size_t)n, "<TS=%" PRIu32 ">", seg->tsval);
     if (seg->fast_open)
         n += snprintf(tags + n, sizeof tags - (size_t)n, "<TFO=1>");
+    if (seg->hop_limit != 64)
+        n += snprintf(tags + n, sizeof tags - (size_t)n, "<HOP=%u>", seg->hop_limit);
+    if (seg->length_doubtful)
+        n += snprintf(tags + n, sizeof tags - (size_t)n, "<DOUBT=1>");
+    if (seg->options_cut)
+        n += snprintf(tags + n, sizeof tags - (size_t)n, "<CUT=1>");
     for (unsigned i = 0; i < 2; i++)
         snprintf(state[i], sizeof state[i], "%s%s", state_names[shown->state[i]], shown->confirmed[i] ? "" : "?");
     printf("%-12s %s %-45s %s %s\n", state[0], arrow, tags, arrow, state[1]);
@@ -408,6 +493,18 @@ static void say_difference(const struct shown *a, const struct shown *b)
                b->midstream, a->opened, b->opened);
     if (a->anomalies != b->anomalies)
         printf("# anomalies %" PRIx32 ", not %" PRIx32 "\n", a->anomalies, b->anomalies);
+    if (a->reset_cause != b->reset_cause || a->reset_confirmed != b->reset_confirmed)
+        printf("# cause %u%s, not %u%s\n", a->reset_cause, a->reset_confirmed ? "" : "?", b->reset_cause,
+               b->reset_confirmed ? "" : "?");
+    if (a->race_idle_ns != b->race_idle_ns)
+        printf("# race: idle for %" PRId64 " ns, not %" PRId64 "\n", a->race_idle_ns, b->race_idle_ns);
+    if (a->calls != b->calls)
+        printf("# calls %" PRIx32 ", not %" PRIx32 "\n", a->calls, b->calls);
+    if (a->final.attempt != b->final.attempt || a->final.reset_cause != b->final.reset_cause)
+        printf("# attempt %u, not %u; cause %u, not %u\n", a->final.attempt, b->final.attempt, a->final.reset_cause,
+               b->final.reset_cause);
+    else if (memcmp(&a->final, &b->final, sizeof a->final) != 0 || a->left_open != b->left_open)
+        printf("# another end of the capture: left open %" PRIx32 ", not %" PRIx32 "\n", a->left_open, b->left_open);
 }
 
 static void print_shortest(const struct build *builds, struct capture *c, bool all_rules)

@@ -21,6 +21,8 @@ SWAPPED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "
 # A declaration begins with one of these.
 TYPES = {"const", "static", "struct", "enum", "union", "bool", "unsigned", "int", "char", "void", "inline", "typedef",
          "uint8_t", "uint16_t", "uint32_t", "uint64_t", "int64_t", "size_t", "extern"}
+# "unsigned count : " before the width of a bit-field.
+BIT_FIELD = re.compile(r"^ +(?:bool|uint\d+_t) +\w+ : (?:\d+, \w+ : )*\Z", re.M)
 OPEN, CLOSE = set("([{"), set(")]}")
 
 
@@ -119,7 +121,8 @@ class Finder:
     def _number(self, token):
         digits = re.match(r"(0[xX][0-9a-fA-F]+|\d+)(.*)", token.text)
         value, suffix = int(digits[1], 0), digits[2]
-        self.add(token.start, token.end, f"{value + 1}{suffix}", "number")
+        if not BIT_FIELD.search(self.source, 0, token.start): # one bit more changes nothing
+            self.add(token.start, token.end, f"{value + 1}{suffix}", "number")
         if value > 0:
             self.add(token.start, token.end, f"{value - 1}{suffix}", "number")
 

@@ -8,12 +8,14 @@ SPDX-License-Identifier: GPL-2.0-or-later
 import argparse
 import collections
 import concurrent.futures
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import random
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -28,7 +30,7 @@ LADDERS = sorted([*(TESTS / "unit" / "ladders").glob("*.ladder"),
                   *(PROJECT / "test-captures").glob("figures/*.ladder"),
                   *(PROJECT / "test-captures").glob("odd/*.ladder")])
 UNIT_TESTS = ("ladder", "header_test", "log_test")
-CFLAGS = ["-std=c11", "-O0", "-fPIC", "-w", "-Werror=return-type", "-Werror=implicit-function-declaration"]
+CFLAGS = ["-std=c11", "-O0", "-fPIC", "-Werror=return-type", "-Werror=implicit-function-declaration"]
 TEST_TIMEOUT_S, COMPARE_TIMEOUT_S = 10, 120
 
 
@@ -50,6 +52,18 @@ def sources():
 def mutable():
     """All files of the machine that hold code."""
     return sources() + [path for path in sorted(MACHINE.glob("*.h")) if "static inline" in path.read_text(encoding="utf-8")]
+
+
+def sources_of_test(test):
+    return sorted((TESTS / "unit").glob(f"{test}*.c"))
+
+
+@functools.cache
+def headers_of(path):
+    """The names of the machine's headers that the file includes, with those that they include."""
+    included = {MACHINE / name for name in re.findall(r'^#include "(\w+\.h)"', path.read_text(encoding="utf-8"), re.M)}
+    included = {header for header in included if header.exists()}
+    return {header.name for header in included}.union(*(headers_of(header) for header in included))
 
 
 class Workshop:
@@ -82,7 +96,7 @@ class Workshop:
 
     @staticmethod
     def compile_test(test, machine, folder):
-        run_or_end(["gcc", *CFLAGS, f"-I{machine}", f"-I{TESTS}", TESTS / "unit" / f"{test}.c", f"-L{folder}", "-lmachine",
+        run_or_end(["gcc", *CFLAGS, f"-I{machine}", f"-I{TESTS}", *sources_of_test(test), f"-L{folder}", "-lmachine",
                     "-o", folder / test])
 
     def passes(self, tests, library):
@@ -120,10 +134,15 @@ class Workshop:
         include.mkdir(exist_ok=True)
         for other in MACHINE.iterdir():
             (include / other.name).write_text(text if other == path else other.read_text(encoding="utf-8"), encoding="utf-8")
-        done = run(["gcc", *CFLAGS, "-shared", "-Wl,-Bsymbolic", *(include / other.name for other in sources()), "-o", library])
+        parts = [include / other.name if path.name in headers_of(other) else self.build / "objects" / f"{other.stem}.o"
+                 for other in sources()]
+        done = run(["gcc", *CFLAGS, "-shared", "-Wl,-Bsymbolic", *parts, "-o", library])
         if done.returncode != 0:
             return None
         for test in UNIT_TESTS:
+            if not any(path.name in headers_of(source) for source in sources_of_test(test)):
+                shutil.copy(self.build / "original" / test, folder)
+                continue
             try:
                 self.compile_test(test, include, folder)
             except SystemExit:
@@ -213,8 +232,10 @@ def main():
     workshop = Workshop(options.build.resolve())
     workshop.prepare()
     results = Results(options.build / "results.jsonl", options.fresh)
-    of_tests = digest(*((TESTS / "unit" / f"{test}.c").read_text(encoding="utf-8") for test in UNIT_TESTS),
+    of_tests = digest(*(path.read_text(encoding="utf-8") for test in UNIT_TESTS for path in sources_of_test(test)),
                       *(path.read_text(encoding="utf-8") for path in LADDERS))
+
+    of_comparison = digest((HERE / "compare.c").read_text(encoding="utf-8"))
 
     def judge(candidate):
         """'invalid', 'killed', 'same', or a ladder on which the mutant differs."""
@@ -228,7 +249,7 @@ def main():
             results.put(key, f"fate.{of_tests}", fate)
         if fate != "survived":
             return fate
-        asked = f"difference.{options.segments}.{options.seed}"
+        asked = f"difference.{of_comparison}.{options.segments}.{options.seed}"
         difference = results.get(key, asked)
         if difference is None:
             difference = workshop.difference(path, mutant.apply(source), options.segments, options.seed) or "same"
