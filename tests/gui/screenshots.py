@@ -75,6 +75,12 @@ def io_graph(desktop, path):
     with Wireshark(desktop, capture, PROFILE, display_filter="frame.number < 20") as wireshark:
         wireshark.menu("Statistics", "I/O Graphs")
         wireshark.place("I/O Graphs", 40, 40, 760, 600)
+        buttons = sorted(wireshark.window("I/O Graphs").all("push button", ""), key=lambda node: node.box)
+        desktop.click(buttons[1])  # takes away the graph of the display filter, which Wireshark adds
+        wireshark.wait("the profile's graphs alone", lambda: not wireshark.window("I/O Graphs").one(
+            "tree item", "Filtered packets"))
+        desktop.click(wireshark.find("I/O Graphs", "tree item", "Resets"))
+        desktop.keys("ctrl+Home")
         wireshark.pick("I/O Graphs", "Interval", "10 sec")
         wireshark.find("I/O Graphs", "push button", "Reset")
         write(path, of_window(wireshark, "I/O Graphs"))

@@ -75,6 +75,7 @@ function plotOf(timeline, role, states) {
   const samples = timeline.samples.map((sample) => sample[role]);
   const most = Math.max(1, ...samples.map(sumOf));
   const drawing = svg('svg', {
+    width: PLOT.width,
     viewBox: `0 0 ${PLOT.width} ${PLOT.height}`,
     role: 'img',
     'aria-label': `${role} ends by state over time; the table below has the numbers`,
