@@ -5,7 +5,7 @@
 set(TCPSTATE_FILE "$<TARGET_FILE_NAME:tcpstate>")
 set(TCPSTATE_PROFILE "TCP State")
 set(TCPSTATE_PROFILE_SOURCE "${PROJECT_SOURCE_DIR}/plugin/profile")
-set(TCPSTATE_PROFILE_FILES colorfilters dfilter_buttons preferences)
+set(TCPSTATE_PROFILE_FILES colorfilters dfilter_buttons io_graphs preferences)
 list(TRANSFORM TCPSTATE_PROFILE_FILES PREPEND "${TCPSTATE_PROFILE_SOURCE}/" OUTPUT_VARIABLE profile_paths)
 
 set(TCPSTATE_SCHEMA connection.schema.json)

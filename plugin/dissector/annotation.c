@@ -509,7 +509,8 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
                     const struct annotated_segment *segment)
 {
     const bool was_read = pinfo->fd->visited; /* the first pass does not know how the connection will stand */
-    uint32_t anomalies = find_anomalies(view, &segment->seg);
+    const uint32_t anomalies = find_anomalies(view, &segment->seg);
+    unsigned left_open = 0;
     struct final_view final;
     struct words words;
     struct annotated a = {
@@ -524,11 +525,12 @@ void annotation_add(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const s
     if (was_read && (view->shown.count > 0 || is_final_referenced(&a))) {
         pair_final(view, &final);
         a.final = &final;
-        anomalies |= anomalies_left_open(&view->shown, &final);
+        left_open = ends_left_open(&view->shown, &final);
     }
-    proto_item *item = tree ? add_to_tree(tree, &a, anomalies != 0) : NULL;
-    if (anomalies)
-        expert_items_add(pinfo, item, anomalies, &view->shown, view->src, a.final);
+    const bool has_items = anomalies || left_open;
+    proto_item *item = tree ? add_to_tree(tree, &a, has_items) : NULL;
+    if (has_items)
+        expert_items_add(pinfo, item, anomalies, &view->shown, view->src, a.final, left_open);
 }
 
 /* ------------------------------------------------------------------ registration */

@@ -43,17 +43,24 @@ bool expert_items_are_referenced(const proto_tree *tree)
     return (tree && expert_info->ref_type != HF_REF_TYPE_NONE) || have_tap_listener(tap_expert);
 }
 
-/* "CLOSE_WAIT never left until the end of the capture, 586 s": of the end that entered it on this segment. */
-static void add_left_open(packet_info *pinfo, proto_item *item, enum tcp_anomaly anomaly,
-                          const struct final_view *final)
+/* "FIN_WAIT_1 and CLOSE_WAIT? never left until the end of the capture, 586 s": entered on one segment, so as long ago. */
+static void add_left_open(packet_info *pinfo, proto_item *item, const struct final_view *final, unsigned ends)
 {
-    for (unsigned i = 0; i < 2; i++) {
-        const struct final_end *end = &final->end[i];
-        char age[NUMBER_SIZE];
-        if (end->left_open && end->since_frame == pinfo->num && anomaly == anomaly_of_left_open(end))
-            expert_add_info_format(pinfo, item, &items[anomaly], "%s never left until the end of the capture, %s",
-                                   tcp_state_text(end->state, end->confirmed), number_duration(age, end->age_ns));
+    const char *states[2];
+    unsigned count = 0;
+    char age[NUMBER_SIZE];
+
+    for (unsigned role = 0; role < 2; role++) {
+        const unsigned index = role ? !final->client : final->client;
+        const struct final_end *end = &final->end[index];
+        if (!(ends >> index & 1))
+            continue;
+        states[count++] = tcp_state_text(end->state, end->confirmed);
+        number_duration(age, end->age_ns);
     }
+    expert_add_info_format(pinfo, item, &items[anomaly_of_left_open(final, ends)],
+                           "%s%s%s never left until the end of the capture, %s", states[0], count > 1 ? " and " : "",
+                           count > 1 ? states[1] : "", age);
 }
 
 /* The end that closed an idle connection has the shorter idle timeout: requests are safe if their sender's is shorter. */
@@ -68,7 +75,7 @@ static void add_close_race(packet_info *pinfo, proto_item *item, const struct lo
 }
 
 void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies, const struct log_view *shown,
-                      unsigned src, const struct final_view *final)
+                      unsigned src, const struct final_view *final, unsigned left_open)
 {
     const char *const current = pinfo->current_proto;
 
@@ -76,12 +83,12 @@ void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies, 
     for (unsigned n = 0; n < array_length(items); n++) {
         if (!(anomalies & UINT32_C(1) << n))
             continue;
-        if (n == TCP_ANOMALY_LEFT_OPEN || n == TCP_ANOMALY_LEFT_OPEN_ASSUMED)
-            add_left_open(pinfo, item, (enum tcp_anomaly)n, final);
-        else if (n == TCP_ANOMALY_CLOSE_RACE)
+        if (n == TCP_ANOMALY_CLOSE_RACE)
             add_close_race(pinfo, item, shown, src);
         else
             expert_add_info(pinfo, item, &items[n]);
     }
+    if (left_open)
+        add_left_open(pinfo, item, final, left_open);
     pinfo->current_proto = current;
 }

@@ -20,13 +20,14 @@ void expert_items_register(int proto);
 bool expert_items_are_referenced(const proto_tree *tree);
 
 /*
- * Adds one item for each anomaly.
+ * Adds one item for each anomaly, and one for all ends that were left open.
  *  item       the subtree that the anomalies are about, may be NULL
- *  anomalies  as anomalies_of() and anomalies_left_open() return them
+ *  anomalies  as anomalies_of() returns them
  *  shown, src what is shown on the segment, and the index of its sender
- *  final      how the connection stands at the end of the capture; NULL: not known, and nothing was left open
+ *  final      how the connection stands at the end of the capture; may be NULL if left_open is 0
+ *  left_open  as ends_left_open() returns it
  */
 void expert_items_add(packet_info *pinfo, proto_item *item, uint32_t anomalies, const struct log_view *shown,
-                      unsigned src, const struct final_view *final);
+                      unsigned src, const struct final_view *final, unsigned left_open);
 
 #endif

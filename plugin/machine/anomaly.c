@@ -161,17 +161,27 @@ uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct t
     return found;
 }
 
-uint32_t anomalies_left_open(const struct log_view *shown, const struct final_view *final)
+unsigned ends_left_open(const struct log_view *shown, const struct final_view *final)
 {
     struct log_step step;
-    uint32_t found = 0;
+    unsigned ends = 0;
 
     for (uint32_t n = 0; n < shown->count; n++) {
         if (!log_step(shown, n, &step))
             continue;
         const struct final_end *end = &final->end[step.end];
-        if (end->left_open && end->state == step.entered && end->since_frame == shown->end[step.end].since_frame)
-            found |= UINT32_C(1) << anomaly_of_left_open(end);
+        /* Not where a proof put the end back: the state counts from when it was first entered. */
+        if (end->left_open && end->state == step.entered && end->since_frame == shown->log->entry[shown->first].frame)
+            ends |= 1U << step.end;
     }
-    return found;
+    return ends;
+}
+
+enum tcp_anomaly anomaly_of_left_open(const struct final_view *final, unsigned ends)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (ends >> i & 1 && final_is_proved_leak(&final->end[i]))
+            return TCP_ANOMALY_LEFT_OPEN;
+    }
+    return TCP_ANOMALY_LEFT_OPEN_ASSUMED;
 }

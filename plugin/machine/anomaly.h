@@ -33,16 +33,16 @@ static inline bool anomalies_are_possible(const struct log_view *shown, unsigned
 uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct tcpfsm_segment *seg,
                       int64_t stuck_ns);
 
-/* Which anomaly it is that an end was left open: an accusation only where that is a proved leak. */
-static inline enum tcp_anomaly anomaly_of_left_open(const struct final_end *end)
-{
-    return final_is_proved_leak(end) ? TCP_ANOMALY_LEFT_OPEN : TCP_ANOMALY_LEFT_OPEN_ASSUMED;
-}
-
 /*
- * The same of a connection that was left open: on the segment with which an end entered the state that it never left.
+ * Which ends entered with this segment a state in which they were left open, a set of bits 1 << index of end.
  *  final  how the connection stands at the end of the capture
  */
-uint32_t anomalies_left_open(const struct log_view *shown, const struct final_view *final);
+unsigned ends_left_open(const struct log_view *shown, const struct final_view *final);
+
+/*
+ * Which anomaly it is that these ends were left open, one for both: an accusation only where one is a proved leak.
+ *  ends  not 0
+ */
+enum tcp_anomaly anomaly_of_left_open(const struct final_view *final, unsigned ends);
 
 #endif

@@ -76,6 +76,14 @@ static bool is_closed_at_once(const struct log *log, uint32_t from, uint32_t end
         && log_elapsed_ns(log->entry[opened].time_ns, e->time_ns) <= AT_ONCE_NS;
 }
 
+/* Whether a segment of that end was captured: only those prove a state. */
+static bool was_heard(const struct log *log, uint32_t from, uint32_t end, unsigned which)
+{
+    while (from < end && !(which ? log->entry[from].facts.confirmed1 : log->entry[from].facts.confirmed0))
+        from++;
+    return from < end;
+}
+
 static bool has_data(const struct log_entry *e)
 {
     return e->facts.data0 || e->facts.data1;
@@ -105,10 +113,10 @@ static enum attempt attempt_of(const struct log *log, uint32_t from, uint32_t en
     }
     if (final->reset_cause == RESET_HANDSHAKE_GIVEN_UP && !has_data(last))
         return ATTEMPT_GIVEN_UP;
+    if (c->state == TCP_SYN_SENT && !was_heard(log, from, end, server))
+        return c->age_ns >= AT_ONCE_NS ? ATTEMPT_NO_ANSWER : ATTEMPT_NONE;
     /* Only its SYN,ACK proves SYN_RCVD. */
     const bool answered = s->state == TCP_SYN_RCVD && s->confirmed && s->since_frame >= log->entry[from].frame;
-    if (c->state == TCP_SYN_SENT && !answered)
-        return c->age_ns >= AT_ONCE_NS ? ATTEMPT_NO_ANSWER : ATTEMPT_NONE;
     return answered && !(c->confirmed && c->state != TCP_SYN_SENT) && s->age_ns >= AT_ONCE_NS
         ? ATTEMPT_SYN_ACK_ONLY : ATTEMPT_NONE;
 }

@@ -155,16 +155,18 @@ static tap_packet_status text_packet(void *data, packet_info *pinfo, epan_dissec
 
 /* ------------------------------------------------------------------ Wireshark's table */
 
-/* Wireshark sorts by the first column, and rows that are equal there in the order of the capture. */
+/*
+ * Wireshark sorts by the first column, and rows that are equal there in the order of the capture. All up to the server
+ * shows in a window as Wireshark opens it.
+ */
 static stat_tap_table_item columns[] = {
-    { TABLE_ITEM_FLOAT, TAP_ALIGN_RIGHT, "Rank", "%.0f" },
+    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Rank", "%s" },
     { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Client is", "%s" },
-    { TABLE_ITEM_FLOAT, TAP_ALIGN_RIGHT, "for (s)", "%.1f" },
     { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Server is", "%s" },
     { TABLE_ITEM_FLOAT, TAP_ALIGN_RIGHT, "for (s)", "%.1f" },
     { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Closed by", "%s" },
-    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Client", "%s" },
     { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Server", "%s" },
+    { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Client", "%s" },
     { TABLE_ITEM_UINT, TAP_ALIGN_RIGHT, "Stream", "%u" },
     { TABLE_ITEM_UINT, TAP_ALIGN_RIGHT, "Since frame", "%u" },
     { TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Reset because, or attempt failed by", "%s" },
@@ -207,13 +209,9 @@ static void set_text(stat_tap_table_item_type *cell, const char *text)
     cell->value.string_value = text;
 }
 
-/* A rank that is shown as such, and sorts the longest wait first: a fraction, below a half, is taken off. */
-static double sorting_rank(const struct row *row)
-{
-    const double s = (double)row->final.end[row->waiting].age_ns / 1e9;
-
-    return row->rank - 0.49 * s / (s + 3600);
-}
+static const char *const rank_names[] = {
+    [ROW_LEFT_OPEN] = "1 left open", [ROW_WAITING] = "2 waiting", [ROW_OPEN] = "3 open", [ROW_OVER] = "4 over",
+};
 
 static void fill_cells(struct cells *cells, const struct incarnation *i)
 {
@@ -223,17 +221,17 @@ static void fill_cells(struct cells *cells, const struct incarnation *i)
 
     const struct final_view *final = &row->final;
     const struct final_end *client = &final->end[final->client], *server = &final->end[!final->client];
+    const struct final_end *waiting = &final->end[row->waiting];
     stat_tap_table_item_type *cell = cells->cell;
-    set_number(cell++, sorting_rank(row));
+    set_text(cell++, rank_names[row->rank]);
     set_text(cell++, tcp_state_text(client->state, client->confirmed));
-    set_number(cell++, (double)client->age_ns / 1e9);
     set_text(cell++, tcp_state_text(server->state, server->confirmed));
-    set_number(cell++, (double)server->age_ns / 1e9);
+    set_number(cell++, (double)waiting->age_ns / 1e9);
     set_text(cell++, tcp_closer_name(final->closed_by));
-    set_text(cell++, row->client);
     set_text(cell++, row->server);
+    set_text(cell++, row->client);
     set_count(cell++, i->stream);
-    set_count(cell++, final->end[row->waiting].since_frame);
+    set_count(cell++, waiting->since_frame);
     set_text(cell++, final_why(final));
 }
 

@@ -176,6 +176,22 @@ static void put_item(json_dumper *json, uint32_t frame, unsigned anomaly)
     json_dumper_end_object(json);
 }
 
+/* One for each frame in which ends entered the state that they never left, as expert information has it. */
+static void put_left_open(json_dumper *json, const struct json_choice *choice, const struct final_view *final)
+{
+    uint32_t before = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        const struct final_end *end = &final->end[i], *other = &final->end[!i];
+        const uint32_t frame = end->left_open ? end->since_frame : 0;
+        if (!frame || frame == before || frame > choice->last_frame)
+            continue;
+        const bool both = other->left_open && other->since_frame == frame;
+        put_item(json, frame, anomaly_of_left_open(final, both ? 3 : 1U << i));
+        before = frame;
+    }
+}
+
 static void put_expert(json_dumper *json, const struct json_connection *c, const struct json_choice *choice,
                        const struct final_view *final)
 {
@@ -189,11 +205,7 @@ static void put_expert(json_dumper *json, const struct json_connection *c, const
                 put_item(json, r->frame, n);
         }
     }
-    for (unsigned i = 0; i < 2; i++) {
-        const struct final_end *end = &final->end[i];
-        if (end->left_open && end->since_frame && end->since_frame <= choice->last_frame)
-            put_item(json, end->since_frame, anomaly_of_left_open(end));
-    }
+    put_left_open(json, choice, final);
     json_dumper_end_array(json);
 }
 

@@ -8,7 +8,7 @@
  * Where Zeek would write another line:
  *  - It ends a connection by timers: a SYN that nobody answered after 5 s, any connection 5 s after it closed or after
  *    5 min of silence. What follows is a line of its own. It also begins one with each SYN of another number, from
- *    either end: a simultaneous open (RFC 9293 figure 8) is two lines. Here a connection is the plugin's incarnation.
+ *    either end: a simultaneous open (RFC 9293 figure 7) is two lines. Here a connection is the plugin's incarnation.
  *  - The originator is the plugin's client. Zeek takes the sender of the first segment, unless ports, or what follows a
  *    SYN,ACK, tell otherwise; then its history begins with "^", which is not written here.
  *  - It drops segments with a wrong checksum, and writes "c". Here they count as any other.

@@ -33,6 +33,13 @@ def profile_colour(rule):
     return f"#{int(red) >> 8:02X}{int(green) >> 8:02X}{int(blue) >> 8:02X}"
 
 
+def subtree(tshark, capture, frame):
+    """The lines below TCP State in a frame's details, its own first, as tshark prints them."""
+    out = tshark.run(["-2", "-C", PROFILE, "-V", "-O", "tcpstate", "-Y", f"frame.number=={frame}"], capture).stdout
+    lines = out[out.index("[TCP State: "):].splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
 class Gui(unittest.TestCase):
     """One screen for all; the profile is in the home folder, as install-user leaves it."""
     maxDiff = None
@@ -62,11 +69,7 @@ class Gui(unittest.TestCase):
         return [[section.text or "" for section in packet] for packet in ET.fromstring(out).iter("packet")]
 
     def subtree(self, capture, frame):
-        """The lines below TCP State in a frame's details, its own first, as tshark prints them."""
-        out = self.tshark.run(["-2", "-C", PROFILE, "-V", "-O", "tcpstate", "-Y", f"frame.number=={frame}"],
-                              capture).stdout
-        lines = out[out.index("[TCP State: "):].splitlines()
-        return [line.strip() for line in lines if line.strip()]
+        return subtree(self.tshark, capture, frame)
 
     def expect_subtree(self, wireshark, capture, frame):
         def below():
@@ -120,15 +123,15 @@ class Gui(unittest.TestCase):
     def test_connections(self):
         """The same rows as tshark prints, also under a filter, and once the window was closed."""
         def printed(command):
-            """Of each row but its age and who closed, which the window spells out."""
+            """Of each row but its age and who closed, which the window spells out; the server first."""
             lines = self.printed(BUSY, "-z", command).splitlines()[3:]
             rows = [line.split() for line in lines[:lines.index("")] if not line.startswith("  why: ")]
-            return [[rank, client_is, server_is, client, server, stream, since]
+            return [[rank, client_is, server_is, server, client, stream, since]
                     for rank, client_is, server_is, _, *_, client, server, stream, since in rows]
 
         def shown():
             rows = wireshark.window("Connections").one("tree").texts()
-            return [[f"{float(row[0]):.0f}", row[1], row[3], *row[6:10]] for row in rows]
+            return [[row[0].split()[0], row[1], row[2], *row[5:9]] for row in rows]
 
         with self.wireshark(BUSY) as wireshark:
             for filter_text in ("", "tcp.port==8080"):
@@ -148,9 +151,19 @@ class Gui(unittest.TestCase):
                 self.desktop.keys("Escape")
                 wireshark.gone("Connections")
             wireshark.menu("Statistics", "TCP State Connections")
+            self.expect_servers_in_sight(wireshark)
             wireshark.place("Connections", 50, 50, 1200, 600)
             wireshark.find("Connections", "label", "Display filter:")
             parts = [node.role for node in wireshark.window("Connections").children]
+
+    @staticmethod
+    def expect_servers_in_sight(wireshark):
+        """In the window as it opens, without scrolling."""
+        def in_sight():
+            tree = wireshark.window("Connections").one("tree")
+            server = tree and tree.one("tree item", re.compile(r"10\.9\.0\.2:\d+"))
+            return server and server.box[0] + server.box[2] <= tree.box[0] + tree.box[2]
+        wireshark.wait("the servers' column in sight", in_sight)
 
     def test_states(self):
         """Names, counts, averages, least and greatest of the tree, as tshark prints them."""

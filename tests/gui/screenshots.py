@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 
 from desktop import Desktop, Tshark, missing
-from gui import BUSY, CAPTURES, LEAK, PROFILE, PROFILE_FOLDER, WHOLE
+from gui import BUSY, CAPTURES, LEAK, PROFILE, PROFILE_FOLDER, WHOLE, subtree
 from wireshark import Wireshark, learn_usual
+
+import leaks  # isort: skip  (found only now: beside tshark.py)
 
 PICTURES = CAPTURES / "pictures"
 LIMIT_KB = 300
@@ -39,12 +41,13 @@ def of_window(wireshark, part):
                                      f"+{left}+{top}", "+repage")
 
 
-def main_window(desktop, path):
+def main_window(desktop, tshark, path):
     """A server that never closes, and what is known of its end."""
+    last_line = subtree(tshark, LEAK, 19)[-1]
     with Wireshark(desktop, LEAK, PROFILE) as wireshark:
         wireshark.select(19)
         wireshark.expand("[TCP State: ")
-        wireshark.detail("[Closed by: ")
+        wireshark.detail(last_line)
         write(path, of_window(wireshark, wireshark.main))
 
 
@@ -65,6 +68,25 @@ def flow_graph(desktop, path):
         write(path, of_window(wireshark, "· Flow ·"))
 
 
+def io_graph(desktop, path):
+    """A service that leaks one in ten of its sockets: how many enter and leave CLOSE_WAIT, and how many never leave."""
+    capture = path.with_suffix(".pcap")
+    capture.write_bytes(leaks.make().octets)
+    with Wireshark(desktop, capture, PROFILE, display_filter="frame.number < 20") as wireshark:
+        wireshark.menu("Statistics", "I/O Graphs")
+        wireshark.place("I/O Graphs", 40, 40, 760, 600)
+        buttons = sorted(wireshark.window("I/O Graphs").all("push button", ""), key=lambda node: node.box)
+        desktop.click(buttons[1])  # takes away the graph of the display filter, which Wireshark adds
+        wireshark.wait("the profile's graphs alone", lambda: not wireshark.window("I/O Graphs").one(
+            "tree item", "Filtered packets"))
+        desktop.click(wireshark.find("I/O Graphs", "tree item", "Resets"))
+        desktop.keys("ctrl+Home")
+        wireshark.pick("I/O Graphs", "Interval", "10 sec")
+        wireshark.find("I/O Graphs", "push button", "Reset")
+        write(path, of_window(wireshark, "I/O Graphs"))
+    capture.unlink()
+
+
 def diagram(tshark, path):
     svg = tshark.run(["-q", "-z", "tcpstate,diagram"], WHOLE).stdout
     write(path, subprocess.run(["rsvg-convert", "--background-color", "white", "--width", "1000"],
@@ -79,9 +101,10 @@ def main():
     with Tshark(stock=True) as stock, Tshark() as tshark, Desktop(tshark, 1280, 800) as desktop:
         tshark.add_profile(PROFILE, PROFILE_FOLDER)
         learn_usual(desktop, LEAK, stock)
-        main_window(desktop, folder / "main-window.png")
+        main_window(desktop, tshark, folder / "main-window.png")
         connections(desktop, folder / "connections.png")
         flow_graph(desktop, folder / "flow-graph.png")
+        io_graph(desktop, folder / "io-graph.png")
         diagram(tshark, folder / "diagram.png")
 
 

@@ -28,13 +28,13 @@ class Wireshark:
     _TOO_LATE = re.compile(r".*(QXcbConnection: XCB error|Could not find accessible on path|"
                            r"invalid interface on path): .*")
 
-    def __init__(self, desktop, capture, profile=None, tshark=None):
-        """tshark: whose home and plugin it uses, if not the desktop's."""
+    def __init__(self, desktop, capture, profile=None, tshark=None, display_filter=""):
+        """tshark: whose home and plugin it uses, if not the desktop's. To read a long list of packets takes minutes."""
         self.desktop = desktop
         self._tshark = tshark or desktop.tshark
         self.capture = self._tshark.readable(capture)
         self.main = self.capture.name
-        self._options = ["-C", profile] if profile else []
+        self._options = [*(["-C", profile] if profile else []), *(["-Y", display_filter] if display_filter else [])]
 
     def __enter__(self):
         self._said = tempfile.TemporaryFile()

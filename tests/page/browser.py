@@ -101,7 +101,8 @@ class Browser:
 
     def keys(self, *names):
         """Presses keys, one after the other, wherever the focus is."""
-        codes = {"Tab": 9, "Enter": 13, " ": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
+        codes = {"Tab": 9, "Enter": 13, " ": 32, "End": 35, "Home": 36, "PageDown": 34, "ArrowLeft": 37, "ArrowUp": 38,
+                 "ArrowRight": 39, "ArrowDown": 40}
         for name in names:
             text = {"Enter": "\r", " ": " "}.get(name, "")
             key = {"key": name, "code": {" ": "Space"}.get(name, name), "windowsVirtualKeyCode": codes[name]}

@@ -222,8 +222,9 @@ class Page(Pages):
             return closers.get(connection["closed_by"], "Nobody: it was reset or refused")
         if kind == "leak":
             for end in ("client", "server"):
-                if connection[end]["left_open"] and connection[end]["final"] == "CLOSE_WAIT":
-                    return f"The {end}" if connection[end]["final_confirmed"] else CANNOT_TELL
+                if connection[end]["final"] == "CLOSE_WAIT":
+                    proved = connection[end]["left_open"] and connection[end]["final_confirmed"]
+                    return f"The {end}" if proved else CANNOT_TELL    # for a while, it is no leak
             return "Neither"
         if kind == "loss":
             return "the acknowledgement of a FIN"
@@ -232,7 +233,7 @@ class Page(Pages):
     def test_quiz(self):
         kinds = set()
         for capture in (LOST, CAPTURES / "refused.pcap", CAPTURES / "close-wait-left-open.pcap",
-                        CAPTURES / "simultaneous-close.pcap"):
+                        CAPTURES / "odd/close-wait-leak.pcap", CAPTURES / "simultaneous-close.pcap"):
             self.browser.open(self.page(capture))
             connection = self.browser.js("return data.connections[0]")
             self.browser.js("document.querySelector('#quiz button').click()")
@@ -290,6 +291,13 @@ class Page(Pages):
                 break
         self.assertEqual("player", self.focused())
         self.assertNotEqual("none", self.browser.js("return getComputedStyle(document.activeElement).outlineStyle"))
+        # The player takes the keys that it uses, so that the page does not scroll as well; all others it leaves.
+        self.browser.js("window.taken = []; window.addEventListener('keydown', "
+                        "(event) => window.taken.push([event.key, event.defaultPrevented]))")
+        own = ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "End", "Home", " ", " ")
+        self.browser.keys(*own, "PageDown")
+        self.assertEqual([*([key, True] for key in own), ["PageDown", False]], self.browser.js("return window.taken"))
+        self.assertEqual(0, self.browser.js("return player.at"))
         for key, at in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", last), ("ArrowRight", last),
                         ("Home", 0), ("ArrowLeft", 0)):
             self.browser.keys(key)
@@ -324,6 +332,27 @@ class Page(Pages):
             for width in (chromium.PHONE, chromium.DESK_AT_200, chromium.WIDE):
                 self.browser.resize(width)
                 self.assertLessEqual(self.browser.js("return document.documentElement.scrollWidth"), width)
+
+    def test_labels_between_the_ends_can_be_read(self):
+        """None is cut off, and none lies over another, whatever is long: numbers, runs, times; nor smaller than 10 px."""
+        for capture in (CLOSE, CAPTURES / "half-close-download.pcap", CAPTURES / "ipv6.pcap"):
+            for width in (chromium.PHONE, chromium.WIDE):
+                self.browser.resize(width)
+                self.browser.open(self.page(capture), "#c=1&s=99")
+                box, labels, sizes = self.browser.js("""
+                    const rect = (e) => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; };
+                    const drawing = document.querySelector('#wire svg'), texts = [...drawing.querySelectorAll('text')];
+                    const scale = drawing.getBoundingClientRect().width / drawing.viewBox.baseVal.width;
+                    return [rect(drawing), texts.map((one) => [one.textContent, ...rect(one)]),
+                            texts.map((one) => scale * parseFloat(getComputedStyle(one).fontSize))]""")
+                with self.subTest(capture=capture.name, width=width):
+                    self.assertGreaterEqual(len(labels), 20)
+                    self.assertGreaterEqual(min(sizes), 10 if width > chromium.PHONE else 9)
+                    for n, (text, left, top, right, bottom) in enumerate(labels):
+                        self.assertTrue(box[0] <= left and right <= box[2] and box[1] <= top and bottom <= box[3], text)
+                        for other, left2, top2, right2, bottom2 in labels[n + 1:]:
+                            self.assertFalse(left < right2 - 1 and left2 < right - 1 and top < bottom2 - 4
+                                             and top2 < bottom - 4, f"{text!r} over {other!r}")
 
     # ---------------------------------------------------------------- privacy, and hostile captures
 

@@ -294,9 +294,10 @@ class Connections(unittest.TestCase):
         """On the segment that entered the state; a warning for a proved CLOSE_WAIT alone."""
         expected = Counter()
         for connection in self.connections:
-            expected.update((final.since, "left_open",
-                             "warning" if (final.state, final.confirmed) == ("CLOSE_WAIT", True) else "note")
-                            for final in connection.finals(self.end) if final.left_open and final.since)
+            left = [final for final in connection.finals(self.end) if final.left_open and final.since]
+            proved = {final.since for final in left if (final.state, final.confirmed) == ("CLOSE_WAIT", True)}
+            expected.update((frame, "left_open", "warning" if frame in proved else "note")
+                            for frame in {final.since for final in left})    # one for both ends
         shown = Counter((segment.frame, *item) for segment in self.segments for item in segment.expert
                         if item[0] == "left_open")
         self.assertEqual(shown, expected)

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Expert information: each anomaly on its frame, none on ordinary traffic; and its preferences."""
 
+import json
 import re
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -12,7 +14,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent))
 
 from tables import ANOMALIES  # noqa: E402
-from tshark import Tshark  # noqa: E402
+from tshark import Tshark, run_tool  # noqa: E402
 
 CAPTURES = HERE.parent.parent / "test-captures"
 
@@ -114,6 +116,27 @@ class Expert(unittest.TestCase):
             self.assertEqual([row[0], row[1].split(",")[-1]], [number, str(severity)])  # behind Wireshark's own
             self.assertTrue(row[2].endswith(
                 f"{state} never left until the end of the capture, {last - since[number]:.2f} s"), row[2])
+
+    def test_left_open_both_ends(self):
+        """One item where one segment put both ends into states that they never left; a leak among them warns."""
+        leak = CAPTURES / "odd" / "close-wait-leak.pcap"
+        # Without the server's ACK; and with it, but the client repeats its FIN, after the end of the server's answers.
+        for frames, again, severity, states in (("1-7", "12", 0x400000, "FIN_WAIT_1? and CLOSE_WAIT?"),
+                                                ("1-8", "7", 0x600000, "FIN_WAIT_1 and CLOSE_WAIT")):
+            with self.subTest(states), tempfile.TemporaryDirectory() as folder:
+                capture, early, late = (Path(folder) / name for name in ("both.pcap", "early.pcap", "late.pcap"))
+                run_tool("editcap", "-r", leak, early, frames)
+                run_tool("editcap", "-r", *(["-t", "100"] if again == "7" else []), leak, late, again)
+                run_tool("mergecap", "-a", "-F", "pcap", "-w", capture, early, late)
+                rows = self.tshark.fields(capture, ["frame.number", "_ws.expert.severity", "_ws.expert.message"],
+                                          ["-2", "-Y", "tcpstate.expert.left_open"])
+                self.assertEqual(len(rows), 1, rows)
+                number, severities, messages = rows[0]
+                self.assertEqual((number, severities.split(",")[-1]), ("7", str(severity)))
+                self.assertEqual(messages.count("never left"), 1)
+                self.assertRegex(messages, rf"{re.escape(states)} never left until the end of the capture, (80|100)")
+                shown = json.loads(self.tshark.run(["-q", "-z", "tcpstate,json"], capture).stdout)["expert"]
+                self.assertEqual([item["frame"] for item in shown if item["item"] == "left_open"], [7])
 
     def test_expert_fields_of_wireshark_find_them(self):
         found = self.tshark.fields(CAPTURES / "refused.pcap", ["frame.number"],

@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-PROFILE = ["colorfilters", "dfilter_buttons", "preferences"]
+PROFILE = ["colorfilters", "dfilter_buttons", "io_graphs", "preferences"]
 PROGRAMS = ["tcpstate-merge", "tcpstate-split"]
 SCHEMA = "connection.schema.json"
 CMAKE = os.environ.get("TCPSTATE_CMAKE", "cmake")

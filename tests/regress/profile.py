@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The profile "TCP State": its columns, colours and filter buttons, loaded with -C."""
+"""The profile "TCP State": its columns, colours, filter buttons and graphs, loaded with -C."""
 
 import csv
 import itertools
@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE.parent), str(CAPTURES)]
 
 import packets  # noqa: E402
+from tables import STATES  # noqa: E402
 from tshark import Tshark, run_tool  # noqa: E402
 
 PROFILE = PROJECT / "plugin" / "profile"
@@ -79,6 +80,17 @@ BUTTONS = {
     "TIME_WAIT": lambda row: row.either("TIME_WAIT"),
     "Half-closed": lambda row: row.both("FIN_WAIT_2", "CLOSE_WAIT"),
     "Resets": lambda row: row.reset,
+}
+
+
+# What each graph counts: of each segment the states entered, those left, whether its connection was left open, RST.
+GRAPHS = {
+    "Left open": lambda entered, left, left_open, reset: left_open and "CLOSE_WAIT" in entered,
+    "Enter CLOSE_WAIT": lambda entered, left, left_open, reset: "CLOSE_WAIT" in entered,
+    "Leave CLOSE_WAIT": lambda entered, left, left_open, reset: "CLOSE_WAIT" in left,
+    "Enter SYN_RCVD": lambda entered, left, left_open, reset: "SYN_RCVD" in entered,
+    "Enter TIME_WAIT": lambda entered, left, left_open, reset: "TIME_WAIT" in entered,
+    "Resets": lambda entered, left, left_open, reset: reset,
 }
 
 
@@ -233,6 +245,28 @@ class Profile(unittest.TestCase):
                 self.assertTrue(comment)
                 expected = (self.frames_where(BUTTONS[label]) if BUTTONS[label] else
                             self.frames("tcpstate.local.entered or tcpstate.remote.entered"))
+                self.assertTrue(expected)
+                self.assertEqual(self.frames(expression), expected)
+
+    def test_graphs(self):
+        """Of the file io_graphs: what each counts, packets in each interval; the first three show."""
+        lines = (PROFILE / "io_graphs").read_text().splitlines()
+        graphs = list(csv.reader(line for line in lines if not line.startswith("#")))
+        self.assertEqual([name for _, name, *_ in graphs], list(GRAPHS))
+        self.assertEqual([shown for shown, *_ in graphs], ["Enabled"] * 3 + ["Disabled"] * 3)
+        changes = self.tshark.fields(self.capture, ["frame.number", *(
+            f"tcpstate.{end}.{word}" for word in ("entered", "left") for end in ("local", "remote")),
+            "tcpstate.left_open", "tcp.flags.reset"], ["-2", "-Y", "tcpstate"])
+        for _, name, expression, colour, _, y_axis, *rest in graphs:
+            with self.subTest(graph=name):
+                self.assertRegex(colour, r"^#[0-9A-F]{6}$")
+                self.assertEqual([y_axis, *rest], ["Packets", "", "None", "1"])
+                expected = []
+                for number, *states, left_open, reset in changes:
+                    entered, left = ([STATES[int(state)] for state in ",".join(two).split(",") if state]
+                                     for two in (states[:2], states[2:]))
+                    if GRAPHS[name](entered, left, left_open in ("1", "True"), reset in ("1", "True")):
+                        expected.append(int(number))
                 self.assertTrue(expected)
                 self.assertEqual(self.frames(expression), expected)
 

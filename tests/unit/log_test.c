@@ -282,18 +282,18 @@ static void check_final(const struct log *h, uint32_t index, int64_t end_s, stru
     final_of(h, index, &limits, final);
 }
 
-static uint32_t left_open_on(const struct log *h, uint32_t frame, const struct final_view *final)
+/* The ends that entered on that segment a state in which they were left open: 1, 2, or 3 for both. */
+static unsigned left_open_on(const struct log *h, uint32_t frame, const struct final_view *final)
 {
     struct log_view v;
 
     CHECK(log_find(h, frame, 0, &v));
-    return anomalies_left_open(&v, final);
+    return ends_left_open(&v, final);
 }
 
 /* A leak: end 0 has closed, end 1 never does. Only past stuck_ns, and a warning only where its own segments prove it. */
 static void test_left_open(void)
 {
-    const uint32_t leak = UINT32_C(1) << TCP_ANOMALY_LEFT_OPEN, note = UINT32_C(1) << TCP_ANOMALY_LEFT_OPEN_ASSUMED;
     struct final_view final;
     struct script s;
 
@@ -313,9 +313,17 @@ static void test_left_open(void)
             CHECK(final.end[0].left_open && final.end[0].age_ns == 61 * SECOND && final.end[0].since_frame == 2);
         }
         CHECK(final_is_proved_leak(&final.end[1]) == proved && !final_is_proved_leak(&final.end[0]));
-        CHECK(left_open_on(&s.h, 1, &final) == (proved ? leak : note)); /* not of FIN_WAIT_1, which was left */
-        CHECK(left_open_on(&s.h, 2, &final) == note);
+        CHECK(left_open_on(&s.h, 1, &final) == 2); /* not FIN_WAIT_1, which was left */
+        CHECK(left_open_on(&s.h, 2, &final) == 1);
         CHECK(left_open_on(&s.h, 3, &final) == 0);
+        CHECK(anomaly_of_left_open(&final, 2) == (proved ? TCP_ANOMALY_LEFT_OPEN : TCP_ANOMALY_LEFT_OPEN_ASSUMED));
+        CHECK(anomaly_of_left_open(&final, 3) == anomaly_of_left_open(&final, 2));
+        CHECK(anomaly_of_left_open(&final, 1) == TCP_ANOMALY_LEFT_OPEN_ASSUMED);
+        step(&s, 0, TCP_FIN_WAIT_1, TCP_EV_FIN_REPEATED); /* a proof: it never left that */
+        write_segment(&s, 4, 0, 3 * SECOND, proved << 1);
+        check_final(&s.h, 0, 64, &final);
+        CHECK(left_open_on(&s.h, 1, &final) == 3);
+        CHECK(left_open_on(&s.h, 4, &final) == 0); /* left open since frame 1 */
     }
 }
 

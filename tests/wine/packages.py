@@ -78,7 +78,8 @@ def check_zip(archive, series):
         held = {name.removeprefix(f"{archive.stem}/"): opened.read(name) for name in opened.namelist()}
     wanted = {"INSTALL.txt", "LICENSE.txt", "README.md", "CHANGELOG.md", "install.cmd", "remove.cmd",
               f"plugins/{series}/epan/tcpstate.dll",
-              *(f"profiles/{package.PROFILE}/{name}" for name in ("colorfilters", "dfilter_buttons", "preferences"))}
+              *(f"profiles/{package.PROFILE}/{name}" for name in (
+                  "colorfilters", "dfilter_buttons", "io_graphs", "preferences"))}
     check(held.keys() == wanted, f"{archive.name} holds {sorted(held)}")
     for name in "INSTALL.txt", "install.cmd", "remove.cmd":
         check(not re.search(rb"@[A-Z]+@|(?<!\r)\n", held[name]) and series.encode() in held[name],

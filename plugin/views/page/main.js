@@ -12,7 +12,10 @@ function onAddress() {
   if (chosen) {
     endQuiz();
     showConnection(chosen.connection, chosen.step);
-    byId('player-section').scrollIntoView({ block: 'start' });
+    const { top } = byId('player').getBoundingClientRect();
+    if (top < 0 || top > window.innerHeight / 2) {
+      byId('player-section').scrollIntoView({ block: 'start' }); // from within the player, nothing jumps
+    }
     byId('player').focus({ preventScroll: true });
   }
 }

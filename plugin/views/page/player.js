@@ -163,9 +163,10 @@ function drawTitle() {
   const how = [closers[connection.closed_by] || connection.closed_by, connection.listed.why].filter(Boolean).join(': ');
   byId('player-title').textContent =
     `Connection ${connection.connection}: ${socketOf(connection, 'client')} to ${socketOf(connection, 'server')}`;
+  const verdict = VERDICTS[connection.listed.rank];
   byId('player-note').textContent =
     [
-      `${VERDICTS[connection.listed.rank]}`,
+      verdict[0].toUpperCase() + verdict.slice(1),
       how,
       connection.midstream ? 'handshake not captured' : '',
       ladder.rows_left_out

@@ -1,5 +1,6 @@
 // plot.js: how many ends are in each state over time, as stacked plots and as a table.
 
+// The width is that of the page, so that a phone shows the text as large as a desk does.
 const PLOT = { width: 900, height: 190, left: 56, right: 10, top: 12, bottom: 30 };
 const STATES_SHOWN = data.states
   .map((state) => state.state)
@@ -74,6 +75,7 @@ function plotOf(timeline, role, states) {
   const samples = timeline.samples.map((sample) => sample[role]);
   const most = Math.max(1, ...samples.map(sumOf));
   const drawing = svg('svg', {
+    width: PLOT.width,
     viewBox: `0 0 ${PLOT.width} ${PLOT.height}`,
     role: 'img',
     'aria-label': `${role} ends by state over time; the table below has the numbers`,
@@ -145,6 +147,7 @@ function sampleRows(timeline, states) {
 
 function drawPlot(timeline) {
   const states = statesIn(timeline);
+  PLOT.width = Math.min(900, Math.max(300, byId('plot').clientWidth));
   byId('plot').replaceChildren(legend(states), ...ROLES.map((role) => plotOf(timeline, role, states)));
   byId('plot-note').textContent =
     `${serverName(timeline) === 'all' ? 'All servers' : `Server ${serverName(timeline)}`}, ` +

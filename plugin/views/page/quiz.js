@@ -61,15 +61,18 @@ function closerQuestion(connection, steps) {
 
 const LEAKS = ['The client', 'The server', 'Neither'];
 
-// An end leaks that is left in CLOSE_WAIT: its peer has closed, and its program has not.
+// An end leaks that is left in CLOSE_WAIT: its peer has closed, and its program has not. For a while, that is no leak.
 function leakQuestion(connection, steps) {
-  const role = ROLES.find((one) => connection[one].left_open && connection[one].final === 'CLOSE_WAIT');
-  const proved = role && connection[role].final_confirmed;
+  const role = ROLES.find((one) => connection[one].final === 'CLOSE_WAIT');
+  const end = role && connection[role];
+  const proved = role && end.left_open && end.final_confirmed;
   const because = !role
     ? 'No end was left in CLOSE_WAIT.'
     : proved
       ? `The ${role} was left in CLOSE_WAIT, and its own segments prove it: its peer has closed, its program has not.`
-      : `The ${role} seems to be left in CLOSE_WAIT, but that is assumed: it may not have received the FIN.`;
+      : end.left_open
+        ? `The ${role} seems to be left in CLOSE_WAIT, but that is assumed: it may not have received the FIN.`
+        : `The ${role} is in CLOSE_WAIT at the end, but only for ${ageText(end.final_age)}: it may still close.`;
   return {
     kind: 'leak',
     at: steps.length - 1,

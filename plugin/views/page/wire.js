@@ -1,15 +1,34 @@
 // wire.js: the last segments between the two ends of the player, as the figures of the RFC draw them.
 
-const WIRE = { width: 440, height: 412, rows: 6, rowHeight: 67, left: 12, right: 428 };
+// Small enough that a phone shows the text as large as a desk does.
+const WIRE = { width: 340, height: 412, rows: 5, rowHeight: 80, left: 10, right: 330, lineChars: 38 };
+
+// A segment's notation in one line or two, as they fit; of a run what each end sent, for the table has the words.
+function wireLines(row) {
+  if (row.run) {
+    return [
+      `… ${plural(row.run, 'segment')}`,
+      `→ ${grouped(row.client_bytes)} bytes, ← ${grouped(row.server_bytes)} bytes`,
+    ];
+  }
+  const parts = row.segment.split(/(?=<CTL)/);
+  return row.segment.length > WIRE.lineChars ? [parts[0], parts.slice(1).join('')] : [row.segment];
+}
 
 // Above a segment its frame and its notation, below it the states, at either side, as in the figures of the RFC.
 function wireLabels(step, y) {
   const middle = WIRE.width / 2;
+  const lines = wireLines(step.row);
+  const top = y - 4 - 14 * lines.length;
   return [
-    svg('text', { x: middle, y: y - 17, class: 'when' }, framesText(step.row)),
-    svg('text', { x: middle, y: y - 4, class: 'notation' }, segmentText(step.row)),
-    svg('text', { x: WIRE.left + 5, y: y + 34, class: 'left' }, step.client),
-    svg('text', { x: WIRE.right - 5, y: y + 34, class: 'right' }, step.server),
+    svg('text', { x: middle, y: top, class: 'when' }, framesText(step.row)),
+    svg(
+      'text',
+      { class: 'notation' },
+      ...lines.map((line, n) => svg('tspan', { x: middle, y: top + 14 * (n + 1) }, line)),
+    ),
+    svg('text', { x: WIRE.left + 5, y: y + 33, class: 'left' }, step.client),
+    svg('text', { x: WIRE.right - 5, y: y + 33, class: 'right' }, step.server),
   ];
 }
 
@@ -60,7 +79,7 @@ function drawWire() {
     svg('path', { class: 'life', d: `M${WIRE.left} 4V${WIRE.height - 4}M${WIRE.right} 4V${WIRE.height - 4}` }),
   );
   for (let n = first; n <= player.at; n++) {
-    drawing.append(drawSegment(player.steps[n], n, 30 + (n - first) * WIRE.rowHeight));
+    drawing.append(drawSegment(player.steps[n], n, 46 + (n - first) * WIRE.rowHeight));
   }
   if (!player.at) {
     drawing.append(svg('text', { x: WIRE.width / 2, y: 60, class: 'when' }, 'Before the first segment'));
