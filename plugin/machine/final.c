@@ -76,10 +76,13 @@ static bool is_closed_at_once(const struct log *log, uint32_t from, uint32_t end
         && log_elapsed_ns(log->entry[opened].time_ns, e->time_ns) <= AT_ONCE_NS;
 }
 
-/* Whether a segment of that end was captured: only those prove a state. */
+/* Whether a segment of that end was captured after the one that opened: only its own prove a state. */
 static bool was_heard(const struct log *log, uint32_t from, uint32_t end, unsigned which)
 {
-    while (from < end && !(which ? log->entry[from].facts.confirmed1 : log->entry[from].facts.confirmed0))
+    const uint32_t opening = log->entry[from].frame;
+
+    while (from < end && (log->entry[from].frame == opening
+                          || !(which ? log->entry[from].facts.confirmed1 : log->entry[from].facts.confirmed0)))
         from++;
     return from < end;
 }
