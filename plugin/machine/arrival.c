@@ -27,6 +27,7 @@ void enter_closed(const struct arrival *a, struct tcpfsm_end *e, enum tcp_state 
     if (!e->syn_pending) /* else that of the old connection stays */
         e->live = e->state;
     e->by_rst = event == TCP_EV_RCV_RST;
+    e->sent_rst = event == TCP_EV_SND_RST;
     e->by_icmp = event == TCP_EV_RCV_ICMP;
     enter(a, e, state, event);
 }

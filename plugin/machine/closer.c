@@ -36,6 +36,9 @@ enum tcp_closer closer_of(const struct tcpfsm *m)
     if (was_reset(client) && (client->live == TCP_SYN_SENT || client->syn_pending))
         return TCP_CLOSER_REFUSED;
 
+    if (client->state == TCP_SYN_SENT && server->state == TCP_LISTEN)
+        return TCP_CLOSER_NONE; /* figure 8: the client refused an old duplicate's answer, and waits for its own */
+
     const bool by_server = was_reset(client) || did_reset(server);
     const bool by_client = was_reset(server) || did_reset(client);
     if (by_server && by_client && m->closed_by != TCP_CLOSER_NONE)

@@ -106,13 +106,16 @@ static bool is_late(const struct arrival *a)
     return a->snd->has_acked && seq_lt(a->seg->ack, a->snd->rcv_acked);
 }
 
-/* It was reset, and its first FIN, on its way then, does not acknowledge one of the peer's: it left before that came. */
+/*
+ * It was reset after its peer had closed, and its own first FIN, on its way then, does not acknowledge the peer's: it left
+ * before that came. (Where the peer has sent but a RST, that came first here.)
+ */
 static bool is_fin_in_flight(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd;
 
     return has(a->seg, TCP_FIN) && is_reset(s) && s->synchronized && !s->knows_fin && is_new(s, a->seg)
-        && !is_beyond_any_window(s, seq_end(a->seg)) && !acks_fin_of(a->rcv, a->seg->ack);
+        && !is_beyond_any_window(s, seq_end(a->seg)) && a->rcv->knows_fin && !acks_fin_of(a->rcv, a->seg->ack);
 }
 
 void evidence_of_ack(const struct arrival *a)

@@ -72,7 +72,7 @@ static enum syn_kind kind_of_syn(const struct tcpfsm_end *s, const struct tcpfsm
     if (s->syn_pending || begins_incarnation(s, seg)) {
         if (comes_amid_connection(s, p))
             return SYN_AMID_CONNECTION;
-        return p->state == TCP_SYN_SENT && p->knows_iss ? SYN_CROSSING : SYN_FIRST;
+        return p->state == TCP_SYN_SENT && (p->knows_iss || p->syn_pending) ? SYN_CROSSING : SYN_FIRST;
     }
     if (s->synchronized || s->sent_syn_ack || is_copy(s, seg))
         return SYN_DUPLICATE;

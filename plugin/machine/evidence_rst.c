@@ -63,7 +63,6 @@ void evidence_of_rst(const struct arrival *a)
         && (s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->sent_syn_ack));
     const bool own_number = is_own_number(a);
     enter_closed(a, s, TCP_CLOSED, TCP_EV_SND_RST);
-    s->sent_rst = true;
     s->fin_asks = false;
     s->confirmed = own_number && !never_opened && !may_stay;
 }

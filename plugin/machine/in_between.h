@@ -9,7 +9,7 @@
 
 #include "arrival.h"
 
-enum { ID_STEPS_SETTLED = 4 };
+enum { ID_STEPS_SETTLED = 3 };
 
 /* Notes hop limit and identification of a segment that is no RST. Call for each, once it has been judged. */
 void in_between_note(struct tcpfsm_end *s, const struct tcpfsm_segment *seg);

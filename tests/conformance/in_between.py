@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A router between two hosts: a RST that its firewall sends is told from those of the hosts.
+"""A router between two hosts: RSTs that its firewall or an injector sends are told from those of the hosts.
 
 Three network namespaces, captured at the client. Skipped, with the reason, where they or nft cannot be had.
 """
@@ -16,7 +16,8 @@ import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+TESTS = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TESTS))
 
 from tshark import Tshark  # noqa: E402
 
@@ -31,7 +32,7 @@ ADDRESSES = {CLIENT: ["c0 10.9.1.1 10.9.1.2"], SERVER: ["s0 10.9.2.1 10.9.2.2"],
 TIMEOUT_S = 20
 
 SERVE = """
-import socket, struct, sys
+import socket, struct, sys, time
 s = socket.create_server(("10.9.2.1", 5000))
 print("listening", flush=True)
 c, _ = s.accept()
@@ -41,6 +42,10 @@ for _ in range(4):
 if sys.argv[1] == "abort":
     c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     c.close()
+elif sys.argv[1] == "talk":
+    time.sleep(1)
+    c.sendall(b"Are you there?")
+    time.sleep(0.3)
 else:
     c.recv(100)
 """
@@ -57,6 +62,38 @@ try:
     c.recv(100)
 except OSError:
     pass
+"""
+# At the word "go on", RSTs to the client in the name of the server: as far as it has come, by the hop limit that its own
+# segments have here. Words: what to add to its number and to its identification, for each RST.
+INJECT = """
+import socket, struct, sys
+sys.path.insert(0, sys.argv[1])
+import packets
+seen = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+seen.bind(("r1", 0))
+out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+print("ready", flush=True)
+sys.stdin.readline()
+seen.setblocking(False)
+last = None
+while True:
+    try:
+        packet = seen.recv(2000)
+    except BlockingIOError:
+        break
+    if packet[12:16] == socket.inet_aton("10.9.2.1"):
+        last = packet
+header = (last[0] & 15) * 4
+source, destination, seq, ack = struct.unpack_from("!HHII", last, header)
+length = len(last) - header - (last[header + 12] >> 4) * 4
+ident = struct.unpack_from("!H", last, 4)[0]
+for words in sys.argv[2:]:
+    further, jump = map(int, words.split(","))
+    segment = packets.tcp("10.9.2.1", "10.9.1.1", source, destination, seq + length + further, ack, ["RST", "ACK"])
+    made = packets.ip("10.9.2.1", "10.9.1.1", packets.TCP, segment, ident=(ident + jump) % 65536 if jump else 0)
+    made = made[:8] + bytes([last[8] - 1]) + made[9:]
+    out.sendto(made, ("10.9.1.1", 0))
+print("sent", flush=True)
 """
 
 
@@ -97,9 +134,9 @@ def network():
         yield
 
 
-def record(path, server_does, rule_before="", rule_then=""):
-    """Capture a connection of four requests into path. server_does: "abort" after them, or wait. Rules of the router's
-    forward chain, from the start on and after those four."""
+def record(path, server_does, rule_before="", rule_then="", inject_then=()):
+    """Capture a connection of four requests into path. server_does: "abort" after them, "talk" on a second later, or
+    wait. Rules of the router's forward chain, from the start on and after those four. inject_then: words of INJECT."""
     def add_rule(rule):
         run("ip", "netns", "exec", ROUTER, "nft", "-f", "-", input=(
             f"add table ip t\nadd chain ip t f {{ type filter hook forward priority 0; }}\nadd rule ip t f {rule}\n"))
@@ -110,19 +147,27 @@ def record(path, server_does, rule_before="", rule_then=""):
         capture = inside(CLIENT, "tcpdump", "-i", "c0", "--immediate-mode", "-U", "-Z", "root", "-w", str(path), "tcp",
                          stderr=subprocess.PIPE)
         server = inside(SERVER, sys.executable, "-c", SERVE, server_does, stdout=subprocess.PIPE)
-        for process in capture, server:
+        injector = inside(ROUTER, sys.executable, "-c", INJECT, str(TESTS.parent / "test-captures"), *inject_then,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for process in capture, server, injector:
             started.enter_context(process)
             started.callback(process.kill)
         while "listening on" not in capture.stderr.readline():
             pass
         server.stdout.readline()
+        injector.stdout.readline()
         client = inside(CLIENT, sys.executable, "-c", ASK, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         started.enter_context(client)
         started.callback(client.kill)
         client.stdout.readline()
         if rule_then:
             add_rule(rule_then)
+        if inject_then:
+            time.sleep(0.3)  # until the client has acknowledged all
+            injector.communicate("go on\n", timeout=TIMEOUT_S)
         client.communicate("go on\n", timeout=TIMEOUT_S)
+        if server_does == "talk":
+            server.wait(TIMEOUT_S)
         time.sleep(1)  # until tcpdump has written it
         capture.terminate()
         capture.wait(TIMEOUT_S)
@@ -135,15 +180,19 @@ class InBetween(unittest.TestCase):
     def setUpClass(cls):
         cls.tshark = cls.enterClassContext(Tshark())
 
-    def told(self, *schedule, **rules):
-        """Of the first RST: (cause, whether it is confirmed, whether the expert item is there)."""
+    def rows(self, *schedule, **rules):
+        """Of each segment that is a RST or has the expert item: (cause, whether it is confirmed, whether the item is
+        there)."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "x.pcap"
             record(path, *schedule, **rules)
             rows = self.tshark.fields(path, ["tcpstate.reset_cause.str", "tcpstate.reset_cause.confirmed",
                                              "tcpstate.expert.reset_in_between"])
-        cause, confirmed, item = next(row for row in rows if row[0])
-        return cause, confirmed in ("1", "True"), bool(item)
+        return [(cause, confirmed in ("1", "True"), bool(item)) for cause, confirmed, item in rows if cause or item]
+
+    def told(self, *schedule, **rules):
+        """The same of the first."""
+        return self.rows(*schedule, **rules)[0]
 
     def test_firewall(self):
         self.assertEqual(self.told("wait", rule_then="tcp dport 5000 reject with tcp reset"),
@@ -157,6 +206,25 @@ class InBetween(unittest.TestCase):
         """Every other segment of the server's passes more routers than those between."""
         cause, _, item = self.told("abort", rule_before="ip saddr 10.9.2.1 numgen inc mod 2 0 ip ttl set 50")
         self.assertEqual((cause, item), ("aborted by its program", False))
+
+    def test_identifications_that_differ(self):
+        """A firewall on the way scrubs identifications: what is random tells nothing."""
+        rows = self.rows("abort", rule_before="ip saddr 10.9.2.1 ip id set numgen random mod 65536")
+        self.assertEqual([item for _, _, item in rows], [False])
+
+    def test_identification_of_others(self):
+        self.assertEqual(self.told("wait", inject_then=["0,30000"]), ("someone in between", False, True))
+
+    def test_numbers_that_are_guessed(self):
+        rows = self.rows("wait", inject_then=["0,0", "1460,0", "4380,0"])
+        self.assertEqual(rows[:3], [("aborted by its program", False, False),
+                                    *[("someone in between", False, True)] * 2])
+
+    def test_server_sends_on(self):
+        """The RST is as good as the server's own, whose next data tell that it knows nothing of it."""
+        first, *others = self.rows("talk", inject_then=["0,0"])
+        self.assertEqual(first, ("aborted by its program", False, False))
+        self.assertIn(("", False, True), others)
 
 
 if __name__ == "__main__":

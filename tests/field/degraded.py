@@ -7,9 +7,10 @@
 
 Each recording (default: those in test-captures) is damaged in all ways of damage.py. Prints, for each
 kind, how many states are right and how many confirmed, and the wrong confirmed ones. What is wrong is
-told in truth.py; what the same end's next segments contradict, in hindsight.py.
+told in truth.py; what the same end's next segments contradict, in hindsight.py. A confirmed cause of a RST must be the
+kernel's reason, where that was recorded, else the cause that is shown on the undamaged capture.
 
-Exit status 1 if a confirmed state is wrong, or if fewer than 70 % of the states of the hosts that
+Exit status 1 if a confirmed state or cause is wrong, or if fewer than 70 % of the states of the hosts that
 captured are confirmed on undamaged recordings; 77 if this machine cannot record.
 
 The environment names the plugin, see tests/tshark.py.
@@ -36,6 +37,7 @@ import frames  # noqa: E402
 import hindsight  # noqa: E402
 import kernel  # noqa: E402
 import random_schedules  # noqa: E402
+import resets  # noqa: E402
 import shown  # noqa: E402
 import truth  # noqa: E402
 from lab import DELAY_S  # noqa: E402
@@ -64,6 +66,7 @@ class Count:
     def __init__(self):
         self.variants = self.states = self.right = self.confirmed = self.wrong = self.belied = 0
         self.near = self.near_confirmed = 0
+        self.causes = self.causes_wrong = 0  # confirmed ones of RSTs
 
     def __iadd__(self, other):
         for name, value in vars(other).items():
@@ -78,6 +81,7 @@ class _Recording(NamedTuple):
     capture: captures.Capture
     by_index: dict     # frames.Frame of each frame, by its index
     truths: list       # as truth.ends() gives them
+    causes: dict       # the causes that are right of each RST, by its index
 
 
 class _Variant(NamedTuple):
@@ -100,7 +104,18 @@ def _read(reader, name, states_path, paths):
             own = {host: of for host, of in read.items() if host in HOSTS}
             by_index = {frame.number - 1: frame for found in connections.values() for frame in found}
             yield _Recording(name, vantage, captures.read(paths[vantage]), by_index,
-                             truth.ends(connections, own, states, vantage, delay_s))
+                             truth.ends(connections, own, states, vantage, delay_s),
+                             _right_causes(connections, states))
+
+
+def _right_causes(connections, states):
+    """Of each RST of an undamaged capture, by its index, the causes that are right."""
+    right = {}
+    for ends, found in connections.items():
+        right |= {frame.number - 1: {frame.cause} for frame in found if frame.cause}
+        for claim in resets.judge_causes(found, states.resets, dict(zip(HOSTS, ends))):
+            right[claim.frame - 1] = resets.CAUSES.get(claim.kernel, set())
+    return right
 
 
 def _originals(recording):
@@ -141,11 +156,22 @@ def _judge_variant(variant, rows):
         part = [(each.index, row) for each, row in zip(variant.kept, rows) if each.index in members]
         for host, end in truths.items():
             _judge_end(count, findings, variant.recording, host, end, part)
+        _judge_causes(count, findings, variant.recording.causes, part)
         sequence = [_segment(variant.recording, index, row) for index, row in part]
         for text in hindsight.contradictions(sequence):
             count.belied += 1
             findings.append(f"hindsight: {text}")
     return count, findings
+
+
+def _judge_causes(count, findings, causes, part):
+    """Add the causes of RSTs that are confirmed to a Count, and those that are wrong to findings."""
+    for index, row in part:
+        if row.cause_confirmed:
+            count.causes += 1
+            if row.cause not in causes[index]:
+                count.causes_wrong += 1
+                findings.append(f"RST {index + 1}: {row.cause} confirmed, right: {', '.join(sorted(causes[index]))}")
 
 
 def _segment(recording, index, row):
@@ -259,6 +285,7 @@ def _report(counts, findings, limit):
     print(f"{'all':<28}{total.variants:>9}{total.states:>9}{_percent(total.right, total.states):>10}"
           f"{_percent(total.confirmed, total.states):>10}{_percent(total.near_confirmed, total.near):>10}"
           f"{total.wrong:>7}{total.belied:>8}")
+    print(f"causes of RSTs, confirmed: {total.causes}, wrong: {total.causes_wrong}")
     by_text = collections.defaultdict(list)
     for finding in findings:
         by_text[finding.recording, finding.text].append(f"{finding.kind} #{finding.variant}")
@@ -355,7 +382,7 @@ def main():
     few = whole.near_confirmed < LEAST_CONFIRMED * whole.near
     if few:
         print(f"fewer than {100 * LEAST_CONFIRMED:.0f} % confirmed on undamaged recordings")
-    sys.exit(bool(total.wrong or total.belied or few))
+    sys.exit(bool(total.wrong or total.belied or total.causes_wrong or few))
 
 
 if __name__ == "__main__":

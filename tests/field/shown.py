@@ -12,7 +12,8 @@ _EVENT = re.compile("|".join([r"\b\d+\b", *(re.escape(name) for name in sorted(_
 
 _SENDER_IS_LOCAL = ["-o", "tcpstate.local_endpoint:sender"]
 FIELDS = ("tcpstate.src.str", "tcpstate.dst.str", "tcpstate.local.confirmed",
-          "tcpstate.remote.confirmed", "tcpstate.local.event")
+          "tcpstate.remote.confirmed", "tcpstate.reset_cause.str", "tcpstate.reset_cause.confirmed",
+          "tcpstate.local.event")
 LIMIT_S = 300
 
 
@@ -21,6 +22,8 @@ class Shown(NamedTuple):
     states: tuple      # names
     confirmed: tuple   # booleans
     events: tuple      # numbers of tcp_events.def: why the sender changed its state
+    cause: str         # of a RST: why it was sent, "" of others
+    cause_confirmed: bool
 
 
 def read(tshark, capture):
@@ -34,8 +37,9 @@ def read(tshark, capture):
 
 def parse(row):
     """The Shown of the values of FIELDS, None if they tell of no state."""
-    source, destination, of_source, of_destination, events = row
+    source, destination, of_source, of_destination, cause, of_cause, events = row
     if not source:
         return None
     return Shown((source, destination), (of_source in ("1", "True"), of_destination in ("1", "True")),
-                 tuple(_EVENTS.get(event) or int(event) for event in _EVENT.findall(events)))
+                 tuple(_EVENTS.get(event) or int(event) for event in _EVENT.findall(events)),
+                 cause, of_cause in ("1", "True"))

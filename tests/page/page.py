@@ -264,7 +264,7 @@ class Page(Pages):
         folder = self.folder / "lesson"
         folder.mkdir()
         paths = lesson_pages.write(folder, lambda capture: self.page(capture).read_text())
-        self.assertEqual(list("12345567"), [path.name[0] for path in paths])
+        self.assertEqual(list("12345567888"), [path.name[0] for path in paths])
         for path in paths:
             self.assertEqual([path.as_uri()], self.browser.open(path))
             asked, answered, links = self.browser.js("""

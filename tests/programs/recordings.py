@@ -15,6 +15,7 @@ from stage import HTTP, NAME, SSH, TLS, Stage, find, lab
 VANTAGES = lab.HOSTS
 WAIT_S = 0.3          # of silence, until all is over
 
+PROXY = 8000          # its port
 RECORDINGS = {}       # by name, in this order
 
 # Linux as it is, only faster.
@@ -87,7 +88,7 @@ http {{
         listen {host}:{port} {words};
         server_name server.test;
         {certificate}
-        location / {{ return 200 "hello\\n"; }}
+        location / {{ {does}; }}
         location /upload {{ root .; }}
     }}
 }}
@@ -105,12 +106,27 @@ def certificate_of(stage, tls):
 
 
 def nginx(stage, keep_alive_s=60, tls=False, http2=False):
-    """Start nginx."""
+    """Start nginx on the server."""
     certificate = "ssl_certificate {}; ssl_certificate_key {};".format(*stage.certificate()) if tls else ""
     words = f"{'ssl' if tls else ''} {'http2' if http2 else ''}"
     stage.write("nginx.conf", NGINX.format(keep_alive_s=keep_alive_s, host=stage.host, port=port_of(tls), words=words,
-                                           certificate=certificate))
+                                           certificate=certificate, does=r'return 200 "hello\n"'))
     stage.serve(["nginx", "-p", stage.folder, "-c", "nginx.conf", "-e", "stderr"], port_of(tls))
+
+
+def proxy(stage):
+    """Start nginx on the client, as a proxy of the server."""
+    stage.write("nginx.conf", NGINX.format(keep_alive_s=60, host="127.0.0.1", port=PROXY, words="", certificate="",
+                                           does=f"proxy_pass http://{stage.host}:{HTTP}"))
+    stage.serve(["nginx", "-p", stage.folder, "-c", "nginx.conf", "-e", "stderr"], PROXY, "client")
+
+
+def ask_proxy(stage, status):
+    """Run curl there. status: of HTTP."""
+    said = stage.call(["curl", "-sS", "--noproxy", "*", "-o", "/dev/null", "-w", "%{http_code}",
+                       f"http://127.0.0.1:{PROXY}/"], status=(0, 18, 52, 56))
+    if said != str(status):
+        raise RuntimeError(f"the proxy answers {said}")
 
 
 def python_module(stage):
@@ -304,6 +320,46 @@ def linger_zero(stage):
     """A server that ends its connections with SO_LINGER of 0 s, which is an abort: a RST in place of a FIN."""
     python_server(stage, "linger")
     curl(stage, status=(56,))
+
+
+# ---------------------------------------------------------------- why was it reset?
+
+@recording("nginx", accuses=("close_race",), surely=False)
+def keep_alive_race(stage):
+    """Python's http.client sends a request while the FIN is on its way by which nginx, after a second, ends the idle
+    connection. A RST answers: nobody is there who would read it."""
+    nginx(stage, keep_alive_s=1)
+    python_client(stage, "race")
+
+
+@recording("curl", "nginx", accuses=("refused",))
+def proxy_upstream_dead(stage):
+    """nginx as a proxy, whose upstream server does not run: a RST answers its SYN, and curl gets the status 502."""
+    proxy(stage)
+    ask_proxy(stage, 502)
+
+
+@recording("curl", "nginx", accuses=("abort",))
+def proxy_upstream_resets(stage):
+    """nginx as a proxy, whose upstream server aborts amid its answer (SO_LINGER of 0 s): curl gets half of it."""
+    python_server(stage, "linger")
+    proxy(stage)
+    ask_proxy(stage, 200)
+
+
+@recording("curl", accuses=("abort",))
+def max_time_unread(stage):
+    """curl reads slowly (--limit-rate), and gives up (--max-time) while what has come waits to be read: a RST in place of
+    the FIN (RFC 2525 section 2.17)."""
+    python_server(stage, "http")
+    curl(stage, "--limit-rate", "10", "--max-time", "0.5", status=(28,), paths=("/drip",))
+
+
+@recording("curl", accuses=("abort",))
+def unread_by_server(stage):
+    """A server answers curl's POST of which it has read but an octet, and closes: a RST in place of the FIN."""
+    python_server(stage, "unread")
+    curl(stage, "-d", "x" * 2000, status=(0, 56))
 
 
 # ---------------------------------------------------------------- TLS

@@ -31,6 +31,12 @@ CAUSES = {
     "keep-alive-in-vain-by-server": [(10, "keep-alive or user timeout", False)],
     "request-races-close": [(10, "data after close", True)],
     "figure-09": [(8, "unacceptable acknowledgement", False)],
+    "programs/keep-alive-race-client": [(11, "data after close", False), (12, "data after close", False)],
+    "programs/keep-alive-race-server": [(10, "data after close", True), (12, "data after close", True)],
+    "programs/proxy-upstream-dead-client": [(2, "nothing listens", False)],
+    "programs/proxy-upstream-resets-client": [(8, "aborted by its program", False)],
+    "programs/max-time-unread-server": [(23, "aborted by its program", False), (24, "connection unknown", False)],
+    "programs/unread-by-server-client": [(10, "aborted by its program", False), (11, "connection unknown", False)],
 }
 FIELDS = ["frame.number", "tcp.flags.reset", "tcpstate.reset_cause", "tcpstate.reset_cause.str",
           "tcpstate.reset_cause.confirmed"]

@@ -6,6 +6,7 @@
 WHAT:
     keep-alive  http.client: two requests on one connection, then close()
     wait        http.client: a request, then nothing until the server has closed; then close()
+    race        http.client: a request, and another as a server's idle timeout of a second comes to its end; close()
     line        asyncio: a line, its echo, what the server does then, close()
     unwrap      ssl: a request; close_notify, wait for the server's, close()
     shut        socket: a request, shutdown(SHUT_WR), the answer up to its end, close()
@@ -19,6 +20,7 @@ import sys
 import time
 
 NAME = "server.test"
+IDLE_S = 0.98   # a second, but for the way of the request, or of the FIN: 20 ms
 SHORT_S = 0.1
 
 
@@ -57,6 +59,18 @@ def call_wait(*where):
     while connection.sock.recv(1):
         pass
     time.sleep(SHORT_S)
+    connection.close()
+
+
+def call_race(*where):
+    """The second request crosses the server's FIN."""
+    connection = _connection(*where)
+    _get(connection)
+    time.sleep(IDLE_S)
+    try:
+        _get(connection)
+    except (http.client.RemoteDisconnected, ConnectionError):
+        pass  # as expected
     connection.close()
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A server out of Python's library.
 
-    serve.py ADDRESS PORT http|asyncio|unwrap|linger [CERTIFICATE KEY]      with a certificate: over TLS
+    serve.py ADDRESS PORT http|asyncio|unwrap|linger|unread [CERTIFICATE KEY]      with a certificate: over TLS
 
 http: HTTP/1.1 by http.server, one thread for each connection. Paths:
     /           a short answer
@@ -11,6 +11,7 @@ http: HTTP/1.1 by http.server, one thread for each connection. Paths:
     /close      the answer says "Connection: close"
 asyncio: an echo of one line, then close().
 unwrap: an answer to anything; once the client's close_notify has come, its own, and close().
+unread: an answer to anything, of which only an octet is read, then close().
 linger: half an answer to anything, then close() with SO_LINGER of 0 s.
 """
 
@@ -123,6 +124,17 @@ def serve_linger(address, port, _):
         end.sendall(ANSWER[:-1])
         time.sleep(0.2)  # so that all has arrived
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        end.close()
+
+
+def serve_unread(address, port, _):
+    """Sockets closed with data unread."""
+    listener = socket.create_server((address, port))
+    while True:
+        end, _ = listener.accept()
+        end.recv(1)
+        time.sleep(0.2)  # so that all has arrived
+        end.sendall(ANSWER)
         end.close()
 
 
