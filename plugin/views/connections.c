@@ -117,8 +117,7 @@ static void print_summaries(const struct row *rows, uint32_t count)
 {
     GArray *summaries = rows_by_server(rows, count);
 
-    if (count)
-        puts("\nBy server:");
+    puts("\nBy server:");
     for (guint n = 0; n < summaries->len; n++)
         print_summary(&g_array_index(summaries, struct server_summary, n));
     g_array_free(summaries, true);
@@ -133,6 +132,12 @@ static void text_draw(void *data)
     for (uint32_t n = 0; n < count; n++) {
         client_width = MAX(client_width, (int)strlen(rows[n].client));
         server_width = MAX(server_width, (int)strlen(rows[n].server));
+    }
+    if (!count) {
+        printf("TCP connections at the end of the capture: 0\nNo TCP connection%s.\n",
+               ((const struct view *)data)->filter ? " passes the filter" : "");
+        g_free(rows);
+        return;
     }
     printf("TCP connections at the end of the capture: %u\n"
            "1: left open, 2: an end waits, 3: open, 4: over; " ASSUMED_MARK ": assumed; >: older than the capture\n",

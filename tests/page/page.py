@@ -39,6 +39,7 @@ for (let n = 0; n < player.steps.length; n++) {
     frame: row.cells[1].textContent, states: [2, 4].map((n) => row.cells[n].querySelector('.state-text').textContent),
     segment: (row.cells[3].querySelector('code') || row.cells[3]).textContent,
     arrow: (row.cells[3].querySelector('.arrow-text') || {textContent: ''}).textContent,
+    since: ROLES.map((role) => (text(`#${role}-end .why p`).match(/, frame (\\d+), /) || [0, ''])[1]),
     why: words(row.cells[2]) + ' ' + words(row.cells[4]), wire: text('#wire') });
   document.getElementById('forward').click();
 }
@@ -95,6 +96,8 @@ class Page(Pages):
         everything = together(ALL, self.folder / "all.pcapng")
         ladders = ladder_steps(self.tshark.run(["-q", "-z", "tcpstate,ladder"], everything).stdout)
         self.assertGreater(len(ladders), len(ALL))
+        since = {number: ends for number, *ends in self.tshark.fields(
+            everything, ["frame.number", "tcpstate.client.since", "tcpstate.server.since"])}
         self.browser.open(self.page(everything))
         self.assertEqual(len(ladders), self.browser.js("return data.ladders.length"))
         for number, expected in ladders.items():
@@ -107,6 +110,9 @@ class Page(Pages):
                         continue
                     self.assertEqual([frame, states, arrow, why],
                                      [step["frame"], step["states"], step["arrow"], sorted(step["why"].split())])
+                    when = since[re.match(r"frame ([\d,]+)", frame)[1].strip(",")]
+                    if not any("," in number for number in when):    # two segments in one frame
+                        self.assertEqual(when, step["since"], frame)
                     names = [state.rstrip("?") for state in states]
                     self.assertEqual(names, step["boxes"])
                     for role, state in zip(("client", "server"), states):

@@ -146,9 +146,12 @@ class Connections(unittest.TestCase):
         """The rows, and the lines of the summary."""
         lines = self.tshark.run(["-q", *arguments], capture, **how).stdout.splitlines()
         count = int(re.fullmatch(r"TCP connections at the end of the capture: (\d+)", lines[0])[1])
+        if not count:
+            self.assertRegex("\n".join(lines[1:]), r"^No TCP connection( passes the filter)?\.$")
+            return [], []
         self.assertEqual(lines[2].split(), "# Client is Server is for Closed by Client Server Strm Since".split())
         rows = []
-        end = lines.index("") if count else 3
+        end = lines.index("")
         for line in lines[3:end]:
             if line.startswith("  why: "):
                 rows[-1] = rows[-1]._replace(why=line.removeprefix("  why: "))
@@ -160,7 +163,7 @@ class Connections(unittest.TestCase):
                             int(since.replace("-", "0"))))
         self.assertEqual(len(rows), count)
         rest = [line for line in lines[end:] if line]
-        self.assertEqual(rest[:1], ["By server:"] if count else [])
+        self.assertEqual(rest[:1], ["By server:"])
         return rows, rest[1:]
 
     def check(self, capture, segments, options=(), **preferences):

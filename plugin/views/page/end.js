@@ -101,31 +101,41 @@ function eventText(index) {
   ];
 }
 
-// Since when an end is in its state, and why: all that its segment did, where it passed through several states.
-function whyText(role, index) {
+// The transition with which an end entered its state: where a proof put it back, when it first did. -1: none did.
+function entryOf(role, index) {
+  const transitions = player.connection.transitions;
+  const { event, to } = transitions[index];
+  if (!eventOf.get(event).corrects) {
+    return index;
+  }
+  let before = index - 1;
+  while (before >= 0 && !(transitions[before].end === role && transitions[before].to === to)) {
+    before--;
+  }
+  if (before >= 0) {
+    return entryOf(role, before);
+  }
+  return stateName(player.steps[0][role]) === to ? -1 : index;
+}
+
+function sinceText(role, index) {
   if (index < 0) {
-    return [
-      el(
-        'p',
-        {},
-        player.connection.midstream ? 'The state is older than the capture.' : 'As it was before the connection.',
-      ),
-    ];
+    return player.connection.midstream ? 'The state is older than the capture.' : 'As it was before the connection.';
   }
   const at = stepOfTransition(player.steps, index);
   const elapsed = Math.max(0, player.steps[player.at].time - player.steps[at].time);
+  const when = at === player.at ? 'just now.' : `${ageText(elapsed)} ago.`;
+  return ['Since ', stepLink(at, `step ${at}`), `, frame ${player.connection.transitions[index].frame}, `, when];
+}
+
+// Since when an end is in its state, and why: all that its segment did, where it passed through several states.
+function whyText(role, index) {
+  if (index < 0) {
+    return [el('p', {}, ...[sinceText(role, index)].flat())];
+  }
+  const at = stepOfTransition(player.steps, index);
   const own = player.steps[at].transitions.filter((one) => player.connection.transitions[one].end === role);
-  return [
-    el(
-      'p',
-      {},
-      'Since ',
-      stepLink(at, `step ${at}`),
-      `, frame ${player.connection.transitions[index].frame}, `,
-      at === player.at ? 'just now.' : `${ageText(elapsed)} ago.`,
-    ),
-    ...own.flatMap(eventText),
-  ];
+  return [el('p', {}, ...[sinceText(role, entryOf(role, index))].flat()), ...own.flatMap(eventText)];
 }
 
 // Which arcs of the figure the end took up to the present step; undone ones count once the proof has come.
