@@ -272,6 +272,61 @@ static void test_correction_reaches(void)
     expect(&s.h, 4, 0, 0, TCP_SYN_RCVD, TCP_SYN_SENT, 4);
 }
 
+/* Which end is local is the owner's to tell: every entry from then on has it. */
+static void test_local(void)
+{
+    struct script s;
+    struct log_view v;
+
+    begin(&s, TCP_ESTABLISHED, TCP_ESTABLISHED);
+    write_segment(&s, 1, 0, 0, 0);
+    s.h.facts.local = 1;
+    s.h.facts.local_by = 5;
+    write_segment(&s, 2, 0, 0, 3);
+    write_segment(&s, 3, 0, 0, 0);
+    CHECK(log_find(&s.h, 1, 0, &v) && v.local == 0 && v.local_by == 0);
+    CHECK(log_find(&s.h, 2, 0, &v) && v.local == 1 && v.local_by == 5);
+    CHECK(log_find(&s.h, 3, 0, &v) && v.local == 1 && v.local_by == 5);
+}
+
+/* That an end stays in CLOSE_WAIT for too long is told once of each stay, by its first segment there without data. */
+static void test_stuck(void)
+{
+    const struct tcpfsm_segment ack = { .flags = TCP_ACK }, data = { .flags = TCP_ACK, .len = 1 };
+    struct script s;
+
+    for (unsigned end = 0; end < 2; end++) {
+        begin(&s, TCP_ESTABLISHED, TCP_ESTABLISHED);
+        CHECK(!log_notes_stuck(&s.h, end, &ack, 100 * SECOND, 60 * SECOND)); /* nothing is known yet */
+        step(&s, end, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN);
+        step(&s, !end, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+        write_segment(&s, 1, 0, 0, 0);
+        CHECK(!log_notes_stuck(&s.h, end, &ack, 60 * SECOND, 60 * SECOND));
+        CHECK(!log_notes_stuck(&s.h, end, &data, 61 * SECOND, 60 * SECOND));
+        CHECK(!log_notes_stuck(&s.h, !end, &ack, 61 * SECOND, 60 * SECOND));
+        CHECK(log_notes_stuck(&s.h, end, &ack, 61 * SECOND, 60 * SECOND));
+        CHECK(!log_notes_stuck(&s.h, end, &ack, 62 * SECOND, 60 * SECOND));
+        write_segment(&s, 2, 0, 61 * SECOND, 0);
+        CHECK(!log_notes_stuck(&s.h, end, &ack, 63 * SECOND, 60 * SECOND));
+
+        step(&s, !end, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN); /* the other, too, in a capture that lacks much */
+        write_segment(&s, 3, 0, 64 * SECOND, 0);
+        CHECK(log_notes_stuck(&s.h, !end, &ack, 164 * SECOND, 60 * SECOND));
+        CHECK(!log_notes_stuck(&s.h, end, &ack, 164 * SECOND, 60 * SECOND));
+        write_segment(&s, 4, 0, 164 * SECOND, 0);
+
+        step(&s, end, TCP_LAST_ACK, TCP_EV_SND_FIN); /* it leaves, and comes again */
+        step(&s, end, TCP_CLOSED, TCP_EV_RCV_ACK_OF_FIN);
+        step(&s, end, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN);
+        write_segment(&s, 5, 0, 200 * SECOND, 0);
+        CHECK(!log_notes_stuck(&s.h, !end, &ack, 300 * SECOND, 60 * SECOND));
+        CHECK(log_notes_stuck(&s.h, end, &ack, 300 * SECOND, 60 * SECOND));
+    }
+    begin(&s, TCP_CLOSE_WAIT, TCP_FIN_WAIT_2); /* since when is not known */
+    write_segment(&s, 1, 0, 0, 0);
+    CHECK(!log_notes_stuck(&s.h, 0, &ack, 100 * SECOND, 60 * SECOND));
+}
+
 /* ------------------------------------------------------------------ the end of the capture */
 
 static void check_final(const struct log *h, uint32_t index, int64_t end_s, struct final_view *final)
@@ -378,6 +433,8 @@ int main(void)
     test_incarnations();
     test_openings();
     test_correction_reaches();
+    test_local();
+    test_stuck();
     test_left_open();
     test_final_of_two_incarnations();
     test_final_of_an_older_state();
