@@ -272,6 +272,61 @@ static void test_correction_reaches(void)
     expect(&s.h, 4, 0, 0, TCP_SYN_RCVD, TCP_SYN_SENT, 4);
 }
 
+/* Which end is local is the owner's to tell: every entry from then on has it. */
+static void test_local(void)
+{
+    struct script s;
+    struct log_view v;
+
+    begin(&s, TCP_ESTABLISHED, TCP_ESTABLISHED);
+    write_segment(&s, 1, 0, 0, 0);
+    s.h.facts.local = 1;
+    s.h.facts.local_by = 5;
+    write_segment(&s, 2, 0, 0, 3);
+    write_segment(&s, 3, 0, 0, 0);
+    CHECK(log_find(&s.h, 1, 0, &v) && v.local == 0 && v.local_by == 0);
+    CHECK(log_find(&s.h, 2, 0, &v) && v.local == 1 && v.local_by == 5);
+    CHECK(log_find(&s.h, 3, 0, &v) && v.local == 1 && v.local_by == 5);
+}
+
+/* That an end stays in CLOSE_WAIT for too long is told once of each stay, by its first segment there without data. */
+static void test_stuck(void)
+{
+    const struct tcpfsm_segment ack = { .flags = TCP_ACK }, data = { .flags = TCP_ACK, .len = 1 };
+    struct script s;
+
+    for (unsigned end = 0; end < 2; end++) {
+        begin(&s, TCP_ESTABLISHED, TCP_ESTABLISHED);
+        CHECK(!log_notes_stuck(&s.h, end, &ack, 100 * SECOND, 60 * SECOND)); /* nothing is known yet */
+        step(&s, end, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN);
+        step(&s, !end, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+        write_segment(&s, 1, 0, 0, 0);
+        CHECK(!log_notes_stuck(&s.h, end, &ack, 60 * SECOND, 60 * SECOND));
+        CHECK(!log_notes_stuck(&s.h, end, &data, 61 * SECOND, 60 * SECOND));
+        CHECK(!log_notes_stuck(&s.h, !end, &ack, 61 * SECOND, 60 * SECOND));
+        CHECK(log_notes_stuck(&s.h, end, &ack, 61 * SECOND, 60 * SECOND));
+        CHECK(!log_notes_stuck(&s.h, end, &ack, 62 * SECOND, 60 * SECOND));
+        write_segment(&s, 2, 0, 61 * SECOND, 0);
+        CHECK(!log_notes_stuck(&s.h, end, &ack, 63 * SECOND, 60 * SECOND));
+
+        step(&s, !end, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN); /* the other, too, in a capture that lacks much */
+        write_segment(&s, 3, 0, 64 * SECOND, 0);
+        CHECK(log_notes_stuck(&s.h, !end, &ack, 164 * SECOND, 60 * SECOND));
+        CHECK(!log_notes_stuck(&s.h, end, &ack, 164 * SECOND, 60 * SECOND));
+        write_segment(&s, 4, 0, 164 * SECOND, 0);
+
+        step(&s, end, TCP_LAST_ACK, TCP_EV_SND_FIN); /* it leaves, and comes again */
+        step(&s, end, TCP_CLOSED, TCP_EV_RCV_ACK_OF_FIN);
+        step(&s, end, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN);
+        write_segment(&s, 5, 0, 200 * SECOND, 0);
+        CHECK(!log_notes_stuck(&s.h, !end, &ack, 300 * SECOND, 60 * SECOND));
+        CHECK(log_notes_stuck(&s.h, end, &ack, 300 * SECOND, 60 * SECOND));
+    }
+    begin(&s, TCP_CLOSE_WAIT, TCP_FIN_WAIT_2); /* since when is not known */
+    write_segment(&s, 1, 0, 0, 0);
+    CHECK(!log_notes_stuck(&s.h, 0, &ack, 100 * SECOND, 60 * SECOND));
+}
+
 /* ------------------------------------------------------------------ the end of the capture */
 
 static void check_final(const struct log *h, uint32_t index, int64_t end_s, struct final_view *final)
@@ -372,6 +427,102 @@ static void test_final_of_an_older_state(void)
     CHECK(final.end[1].age_ns == 0); /* time stamps that run backwards */
 }
 
+/* Writes an entry of a handshake of end 0, the client, with end 1; *ms is the moment. */
+static void write_at(struct script *s, int64_t ms)
+{
+    write_segment(s, s->h.count + 1, 0, ms * 1000000, 3);
+}
+
+static void write_handshake(struct script *s, bool complete)
+{
+    begin(s, TCP_CLOSED, TCP_LISTEN);
+    s->m.client = 0;
+    step(s, 0, TCP_SYN_SENT, TCP_EV_SND_SYN);
+    step(s, 1, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
+    s->out.opened = true;
+    write_at(s, 100);
+    step(s, 0, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK);
+    write_at(s, 200);
+    if (!complete)
+        return;
+    step(s, 1, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
+    write_at(s, 300);
+}
+
+static uint8_t attempt_in(const struct script *s)
+{
+    struct final_view final;
+
+    check_final(&s->h, s->h.count - 1, 10, &final);
+    return final.attempt;
+}
+
+/* Accepted and closed at once: by the server, within a second of the moment when it had opened. */
+static void test_closed_at_once(void)
+{
+    struct script s;
+
+    write_handshake(&s, true);
+    step(&s, 1, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+    s.m.closed_by = TCP_CLOSER_SERVER;
+    write_at(&s, 1300);
+    CHECK(attempt_in(&s) == ATTEMPT_CLOSED_AT_ONCE);
+
+    write_handshake(&s, false); /* it never opened */
+    step(&s, 1, TCP_CLOSED, TCP_EV_SND_RST);
+    s.m.closed_by = TCP_CLOSER_RESET_BY_SERVER;
+    write_at(&s, 400);
+    CHECK(attempt_in(&s) == ATTEMPT_NONE);
+
+    write_handshake(&s, true); /* when its FIN left was not captured */
+    step(&s, 1, TCP_FIN_WAIT_1, TCP_EV_FIN_BEFORE_PEERS);
+    s.m.closed_by = TCP_CLOSER_SERVER;
+    write_at(&s, 400);
+    CHECK(attempt_in(&s) == ATTEMPT_NONE);
+
+    write_handshake(&s, true); /* the client's FIN is not the server's */
+    step(&s, 0, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+    write_at(&s, 400);
+    step(&s, 1, TCP_CLOSED, TCP_EV_SND_RST);
+    s.m.closed_by = TCP_CLOSER_RESET_BY_SERVER;
+    write_at(&s, 5000);
+    CHECK(attempt_in(&s) == ATTEMPT_NONE);
+}
+
+/* Given up, by the cause of the RST, whoever ended the connection; not once data had been sent. */
+static void test_given_up(void)
+{
+    struct script s;
+
+    for (unsigned sent = 0; sent < 3; sent++) {
+        write_handshake(&s, false);
+        for (unsigned i = 0; i < 2; i++) {
+            s.m.end[i].iss = 100;
+            s.m.end[i].snd_nxt = 101 + (sent == i + 1);
+            s.m.end[i].knows_iss = s.m.end[i].knows_snd_nxt = true;
+        }
+        step(&s, 0, TCP_CLOSED, TCP_EV_SND_RST);
+        s.m.reset_cause = RESET_HANDSHAKE_GIVEN_UP;
+        write_at(&s, 400);
+        CHECK(attempt_in(&s) == (sent ? ATTEMPT_NONE : ATTEMPT_GIVEN_UP));
+    }
+}
+
+/* Whichever end stays. */
+static void test_left_open_by_either(void)
+{
+    struct final_view final;
+    struct script s;
+
+    for (unsigned end = 0; end < 2; end++) {
+        begin(&s, TCP_ESTABLISHED, TCP_ESTABLISHED);
+        step(&s, end, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN);
+        write_segment(&s, 1, 0, 0, 0);
+        check_final(&s.h, 0, 61, &final);
+        CHECK(final.left_open && final.end[end].left_open && !final.end[!end].left_open);
+    }
+}
+
 int main(void)
 {
     CHECK(sizeof(struct log_entry) == 24);
@@ -386,8 +537,13 @@ int main(void)
     test_incarnations();
     test_openings();
     test_correction_reaches();
+    test_local();
+    test_stuck();
     test_left_open();
     test_final_of_two_incarnations();
     test_final_of_an_older_state();
+    test_closed_at_once();
+    test_given_up();
+    test_left_open_by_either();
     return failures != 0;
 }
