@@ -19,7 +19,6 @@
 #define WIRE 3
 #define SOCKETS 256     /* at a time */
 #define CONNECTIONS 256
-#define LINE 256        /* a command's length, at most */
 #define FDS 256
 
 enum waiting { ACCEPT, CONNECT, SEND, RECEIVE, KINDS };
@@ -208,6 +207,42 @@ static void forget(struct entry *e)
     e->used = false;
 }
 
+/* ---------------------------------------------------------------- the wire */
+
+void driver_output(const void *packet, size_t length)
+{
+    (void)!send(WIRE, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Hands over the packets that have come. Returns false once the wire is gone. */
+static bool take_packets(void)
+{
+    static uint8_t packet[65536];
+
+    for (;;) {
+        const ssize_t got = recv(WIRE, packet, sizeof packet, MSG_DONTWAIT);
+
+        if (got < 0)
+            return errno == EAGAIN || errno == EINTR;
+        if (!got)
+            return false;
+        stack_input(packet, (size_t)got);
+        look();
+        progress();
+    }
+}
+
+const char *driver_octets(size_t *length)
+{
+    static char octets[4096];
+
+    if (!octets[0])
+        memset(octets, 'x', sizeof octets);
+    if (*length > sizeof octets)
+        *length = sizeof octets;
+    return octets;
+}
+
 /* ---------------------------------------------------------------- commands */
 
 /* Those that make a socket. */
@@ -249,15 +284,25 @@ static bool close_command(const char *name, struct entry *e)
     return true;
 }
 
+static bool is_known(const char *name)
+{
+    static const char *const names[] = { "listen", "connect", "close", "abort", "shut", "accept", "send", "receive" };
+
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return false;
+}
+
 static void command(const char *line)
 {
-    char name[16];
+    char name[16] = "", first[64] = "0";
     unsigned number, a = 0, b = 0;
     struct entry *e;
-    enum waiting kind;
 
-    if (sscanf(line, "%15s %u %u %u", name, &number, &a, &b) < 2) {
-        fprintf(stderr, "driver: no such command: %s\n", line);
+    sscanf(line, "%15s %63s", name, first);
+    if (!is_known(name) || sscanf(line, "%*s %u %u %u", &number, &a, &b) < 1) {
+        printf("unable %s %s unknown\n", first, name);
         return;
     }
     if (open_command(name, number, a, b))
@@ -273,24 +318,19 @@ static void command(const char *line)
         const enum outcome outcome = stack_shut(&e->socket);
 
         answer(number, name, outcome, e->socket.failure);
-        return;
-    }
-    for (kind = ACCEPT; kind < KINDS && (kind == CONNECT || strcmp(name, waiting_name[kind])); kind++)
-        ;
-    if (kind == KINDS) {
-        answer(number, name, FAILED, "no such command");
-        return;
-    }
-    if (kind == ACCEPT)
+    } else if (!strcmp(name, "accept")) {
         e->accepted = a;
-    else if (kind == SEND)
+        e->waits[ACCEPT] = true;
+    } else if (!strcmp(name, "send")) {
         e->send = e->left = a;
-    else
+        e->waits[SEND] = true;
+    } else {
         e->receive = a;
-    e->waits[kind] = true; /* progress() comes next */
+        e->waits[RECEIVE] = true;
+    }
 }
 
-/* Carries out the commands that have come. Returns false at the end of the input. */
+/* Carries out the commands that have come. Returns false at the end of the input, or of the wire. */
 static bool take_commands(void)
 {
     static char text[4096];
@@ -304,8 +344,9 @@ static bool take_commands(void)
     text[length] = '\0';
     while ((end = strchr(line, '\n')) != NULL) {
         *end = '\0';
-        if (strlen(line) < LINE)
-            command(line);
+        if (!take_packets()) /* what came before it */
+            return false;
+        command(line);
         look();
         progress();
         line = end + 1;
@@ -313,42 +354,6 @@ static bool take_commands(void)
     length -= (size_t)(line - text);
     memmove(text, line, length);
     return length < sizeof text - 1;
-}
-
-/* ---------------------------------------------------------------- the wire */
-
-void driver_output(const void *packet, size_t length)
-{
-    (void)!send(WIRE, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/* Hands over the packets that have come. Returns false once the wire is gone. */
-static bool take_packets(void)
-{
-    static uint8_t packet[65536];
-
-    for (;;) {
-        const ssize_t got = recv(WIRE, packet, sizeof packet, MSG_DONTWAIT);
-
-        if (got < 0)
-            return errno == EAGAIN || errno == EINTR;
-        if (!got)
-            return false;
-        stack_input(packet, (size_t)got);
-        look();
-        progress();
-    }
-}
-
-const char *driver_octets(size_t *length)
-{
-    static char octets[4096];
-
-    if (!octets[0])
-        memset(octets, 'x', sizeof octets);
-    if (*length > sizeof octets)
-        *length = sizeof octets;
-    return octets;
 }
 
 int main(int argc, char **argv)
