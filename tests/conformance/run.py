@@ -253,7 +253,8 @@ def main():
     if arguments.jobs < 1 or arguments.random < 0:
         parser.error("less than nothing to do")
     if arguments.replay:
-        sys.exit(not compare_all(compare.find_recordings(BUNDLED), near_enough=1))
+        bundled = compare.find_recordings(BUNDLED) | compare.find_recordings(os.path.join(BUNDLED, "stacks"))
+        sys.exit(not compare_all(bundled, near_enough=1))
     reason = inability()
     if reason:
         print(f"skipped: {reason}")
