@@ -23,7 +23,7 @@ _ARPHRD_NONE, _IPV4 = 0xFFFE, 0x0800
 _INCOMING, _OUTGOING = 0, 4
 _LARGEST = 65536        # octets of a packet
 _QUEUE_PACKETS = 512    # of a Unix socket; by default there are as few as ten
-_SO_TIMESTAMPNS = 35    # of asm/socket.h; Python's socket lacks it
+SO_TIMESTAMPNS = 35     # of asm/socket.h; Python's socket lacks it
 # What all drivers do without being told.
 _ALWAYS = {(socket.SOL_SOCKET, socket.SO_REUSEADDR), (socket.IPPROTO_TCP, socket.TCP_NODELAY)}
 _SHUT = {socket.SHUT_WR: "shut", socket.SHUT_RD: "shut-read", socket.SHUT_RDWR: "shut-both"}
@@ -33,12 +33,21 @@ class Unable(Exception):
     """A stack cannot do what a scenario asks of it."""
 
 
+def receive_dated(end):
+    """The next packet of a Unix socket with SO_TIMESTAMPNS, and when it was sent in nanoseconds since the epoch."""
+    packet, ancillary, _, _ = end.recvmsg(_LARGEST, socket.CMSG_SPACE(16))
+    for _, kind, data in ancillary:
+        if kind == SO_TIMESTAMPNS:
+            seconds, nanoseconds = struct.unpack("=qq", data)
+            return packet, seconds * 1000000000 + nanoseconds
+    return packet, time.time_ns()
+
+
 class Port:
     """Where the wire ends at a driver: a Unix socket, which takes down what passes, for that host's capture."""
 
     def __init__(self, end):
         self._end = end
-        end.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._records = None  # (time in nanoseconds, packet type, packet), while it captures
 
     def fileno(self):
@@ -47,10 +56,8 @@ class Port:
 
     def read(self):
         """A packet that the driver sent: b"" once it has ended."""
-        packet, ancillary, _, _ = self._end.recvmsg(_LARGEST, socket.CMSG_SPACE(16))
-        # When it was sent: this process may have been asleep since.
-        time_ns = next((struct.unpack("=qq", data) for _, kind, data in ancillary if kind == _SO_TIMESTAMPNS), None)
-        self._note(time_ns[0] * 1000000000 + time_ns[1] if time_ns else time.time_ns(), _OUTGOING, packet)
+        packet, sent_ns = receive_dated(self._end)  # this process may have been asleep since
+        self._note(sent_ns, _OUTGOING, packet)
         return packet
 
     def write(self, packet):
@@ -117,6 +124,8 @@ class Stack:
             with open("/proc/sys/net/unix/max_dgram_qlen", "w", encoding="ascii") as file:
                 file.write(str(_QUEUE_PACKETS))
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            for end in ours, theirs:  # when was it sent?
+                end.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             # It waits for no ordinary process, as the recorders of kernels' states do not.
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "chrt", "--fifo", "1", "bash", "-c", f'exec "$@" 3<&{theirs.fileno()}',

@@ -20,8 +20,11 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+import stack  # noqa: E402  (found only now)
+
 WIRE = 3             # file descriptor: raw IP packets, one a message
-LARGEST = 65536      # octets of a packet
 OWN_LINK, PEER_LINK = bytes((2, 0, 0, 0, 9, 1)), bytes((2, 0, 0, 0, 9, 2))
 _IPV4 = b"\x08\x00"
 _CLOCK_TRIES = 20
@@ -58,6 +61,7 @@ class Uml:
 
     def __init__(self, folder, registers, address, peer):
         self.frames, frames = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.frames.setsockopt(socket.SOL_SOCKET, stack.SO_TIMESTAMPNS, 1)
         self.line, line = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._console = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
@@ -117,24 +121,41 @@ def _now_s():
     return time.time()
 
 
+class Lateness:
+    """Tells how long a packet lay before it was taken, if longer than any before: states are dated later by that."""
+
+    def __init__(self):
+        self._largest_ns = 2000000
+
+    def receive(self, end):
+        """The next packet of a socket."""
+        packet, sent_ns = stack.receive_dated(end)
+        late_ns = time.time_ns() - sent_ns
+        if late_ns > self._largest_ns:
+            self._largest_ns = late_ns
+            os.write(1, f"gap {late_ns / 1e9:.6f}\n".encode())
+        return packet
+
+
 def relay(uml):
     """Carry commands, answers and packets until the end of standard input."""
     wire = socket.socket(fileno=WIRE)
+    lateness, said = Lateness(), b""
     header = PEER_LINK + OWN_LINK + _IPV4
     while True:
         for ready in select.select([0, uml.line, uml.frames, wire], [], [])[0]:
             if ready is wire:
-                packet = wire.recv(LARGEST)
-                uml.frames.send(OWN_LINK + PEER_LINK + _IPV4 + packet)
+                uml.frames.send(OWN_LINK + PEER_LINK + _IPV4 + lateness.receive(wire))
             elif ready is uml.frames:
-                frame = uml.frames.recv(LARGEST)
+                frame = lateness.receive(uml.frames)
                 if frame.startswith(header):  # nothing but IPv4 for the neighbour
                     wire.send(frame[len(header):])
             elif ready is uml.line:
-                said = uml.line.recv(4096)
-                if not said:
+                part = uml.line.recv(4096)
+                if not part:
                     return
-                os.write(1, said)
+                lines, end, said = (said + part).rpartition(b"\n")
+                os.write(1, lines + end)
             else:
                 command = os.read(0, 4096)
                 if not command:
