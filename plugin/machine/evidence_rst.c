@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "arrival.h"
+#include "reset_cause.h"
 
 /* The form of reset with which LISTEN, SYN_SENT and SYN_RCVD refuse a segment (RFC 9293 section 3.10.7). */
 static bool is_refusal(const struct arrival *a)
@@ -70,5 +71,5 @@ void evidence_of_rst(const struct arrival *a)
     enter_closed(a, s, TCP_CLOSED, TCP_EV_SND_RST);
     s->sent_rst = true;
     s->fin_asks = false;
-    s->confirmed = own_number && !never_opened && !may_stay;
+    s->confirmed = own_number && !never_opened && !may_stay && !reset_comes_from_elsewhere(a);
 }

@@ -48,12 +48,7 @@ static unsigned hops_passed(uint8_t hop_limit)
     return (hop_limit <= 64 ? 64 : hop_limit <= 128 ? 128 : 255) - hop_limit;
 }
 
-/*
- * It has come another way than all the end's other segments, two at least, which had come the same way. A stack may
- * begin with another hop limit for a RST than for a socket, and paths that share the load differ by their length: then
- * the end's other segments differ, too.
- */
-static bool comes_from_elsewhere(const struct arrival *a)
+bool reset_comes_from_elsewhere(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd;
 
@@ -152,7 +147,7 @@ static struct verdict cause_of(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd, *r = a->rcv;
 
-    if (comes_from_elsewhere(a))
+    if (reset_comes_from_elsewhere(a))
         return assumed(RESET_IN_BETWEEN);
     if (refuses_syn(a))
         return assumed(RESET_NOTHING_LISTENS);

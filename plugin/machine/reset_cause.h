@@ -17,4 +17,11 @@
  */
 void reset_cause_note(const struct arrival *a);
 
+/*
+ * It has come another way than all the end's other segments, two at least, which had come the same way. A stack may
+ * begin with another hop limit for a RST than for a socket, and paths that share the load differ by their length: then
+ * the end's other segments differ, too.
+ */
+bool reset_comes_from_elsewhere(const struct arrival *a);
+
 #endif

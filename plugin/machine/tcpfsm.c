@@ -172,14 +172,15 @@ static bool may_have_moved(const struct arrival *a)
         const bool acks_more = seq_gt(seg->ack, r->syn_pending ? r->iss_other : r->iss);
         return has(seg, TCP_ACK) && (acks_other || (acks_more && !has(seg, TCP_RST)));
     }
+    if (has(seg, TCP_RST)) /* 4.4BSD takes one with an old number, too; RFC 793 any within the window */
+        return r->state != TCP_CLOSED;
     if (has(seg, TCP_ACK) && awaits_ack_of_fin(r->state) && acks_fin_of(r, seg->ack))
         return true; /* whatever its number: lwIP looks at the acknowledgement first */
     if (seq_is_dropped(r, seg))
         return false;
-    if (has(seg, TCP_RST))
-        return r->state != TCP_CLOSED;
-    if (!has(seg, TCP_ACK))
-        return false;
+    if (!has(seg, TCP_ACK)) /* a new SYN in the window: a challenge ACK is due; by RFC 793 section 3.9, a RST */
+        return has(seg, TCP_SYN) && r->state != TCP_CLOSED && !seq_beyond_window(r, seg->seq)
+            && (!r->knows_rcv_nxt || seq_ge(seg->seq, r->rcv_nxt));
     switch (r->state) {
     case TCP_SYN_RCVD:
         return !has(seg, TCP_SYN) && (!r->knows_iss || seq_gt(seg->ack, r->iss));

@@ -49,6 +49,7 @@ class Port:
     def __init__(self, end):
         self._end = end
         self._records = None  # (time in nanoseconds, packet type, packet), while it captures
+        self.captured_until_s = float("inf")
 
     def fileno(self):
         """Its file descriptor."""
@@ -81,6 +82,7 @@ class Port:
     def stop_capture(self):
         """What was captured, in order of time."""
         records, self._records = self._records, None
+        self.captured_until_s = time.time()
         return sorted(records or [], key=lambda record: record[0])
 
 
@@ -195,9 +197,9 @@ class Stack:
             self.wait(name, "sysctl", TIMEOUT_S)
 
     def stop(self):
-        """End the recording: (list of Change, who told them and how exactly)."""
+        """End the recording: (list of Change, who told them and how exactly). What came after the capture is left out."""
         with self._changed:
-            return list(self._changes), f"told by its stack, largest gap {self._gap_s * 1e3:.2f} ms"
+            return [c for c in self._changes if c.time_s <= self.device.captured_until_s], f"told by its stack, largest gap {self._gap_s * 1e3:.2f} ms"
 
     # Commands
 
