@@ -175,7 +175,7 @@ static bool may_have_moved(const struct arrival *a)
     if (has(seg, TCP_RST)) /* 4.4BSD takes one with an old number, too; RFC 793 any within the window */
         return r->state != TCP_CLOSED;
     if (has(seg, TCP_ACK) && awaits_ack_of_fin(r->state) && acks_fin_of(r, seg->ack))
-        return true; /* whatever its number: lwIP looks at the acknowledgement first */
+        return true; /* whatever its number: lwIP and 4.4BSD take the acknowledgement all the same */
     if (seq_is_dropped(r, seg))
         return false;
     if (!has(seg, TCP_ACK)) /* a new SYN in the window: a challenge ACK is due; by RFC 793 section 3.9, a RST */
