@@ -169,6 +169,8 @@ static bool may_have_moved(const struct arrival *a)
     }
     if (has(seg, TCP_RST)) /* 4.4BSD takes one with an old number, too; RFC 793 any within the window */
         return r->state != TCP_CLOSED;
+    if (r->state == TCP_TIME_WAIT && has(seg, TCP_SYN)) /* which may be over: stacks differ, from 10 s to 5 min */
+        return true;
     if (seq_is_dropped(r, seg))
         return false;
     if (!has(seg, TCP_ACK)) /* a new SYN in the window: a challenge ACK is due; by RFC 793 section 3.9, a RST */
