@@ -311,7 +311,9 @@ UNKNOWABLE = {
     "capture began in a close": _is_before_capture,
     "one direction captured": _is_one_sided,
 }
-ELSEWHERE = "ended by what was not captured here"  # of final claims only, see judge_final
+# Of final claims only, see judge_final.
+ELSEWHERE = "ended by what was not captured here"
+CROSSED = "crossed by what was captured before"
 
 
 def _split_bursts(frames, apart_s):
@@ -381,7 +383,21 @@ def judge_final(view):
     claim = view.claim(last, told)
     if claim.verdict == WRONG and _is_elsewhere(view):
         claim = claim._replace(verdict=ELSEWHERE)
+    if claim.verdict == WRONG and _is_crossed(view):
+        claim = claim._replace(verdict=CROSSED)
     return claim
+
+
+def _is_crossed(view):
+    """Whether the host's latest segment left before something came to it that was captured ahead of that segment: what is
+    shown is the state in which it left."""
+    latest = view.last_own[view.frames[-1].number]
+    if not latest:
+        return False
+    ahead = {f.identity for f in view.frames if f.number < latest.number and f.sender != view.host}
+    departed_s = max((f.time_s for f in view.own if f.identity == latest.identity and f.time_s <= latest.time_s),
+                     default=latest.time_s)
+    return any(f.identity in ahead and f.time_s > departed_s for f in view.own)
 
 
 def _is_elsewhere(view):

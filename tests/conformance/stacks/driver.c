@@ -214,13 +214,49 @@ void driver_output(const void *packet, size_t length)
     (void)!send(WIRE, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* Tells how long a packet lay before it was taken, if longer than any before: states are dated later by that. */
+static void note_lateness(const struct timespec *sent)
+{
+    static double largest_s = 0.002;
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    const double late_s = (double)(now.tv_sec - sent->tv_sec) + (double)(now.tv_nsec - sent->tv_nsec) / 1e9;
+    if (late_s > largest_s) {
+        largest_s = late_s;
+        printf("gap %.6f\n", late_s);
+    }
+}
+
+/* The next packet that has come, as recv() gives it. */
+static ssize_t take_packet(void *packet, size_t size)
+{
+    union {
+        char octets[CMSG_SPACE(sizeof(struct timespec))];
+        struct cmsghdr aligned;
+    } control;
+    struct iovec whole = { .iov_base = packet, .iov_len = size };
+    struct msghdr message = {
+        .msg_iov = &whole, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control,
+    };
+    const ssize_t got = recvmsg(WIRE, &message, MSG_DONTWAIT);
+
+    for (struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&message) : NULL; c; c = CMSG_NXTHDR(&message, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+            struct timespec sent;
+            memcpy(&sent, CMSG_DATA(c), sizeof sent);
+            note_lateness(&sent);
+        }
+    return got;
+}
+
 /* Hands over the packets that have come. Returns false once the wire is gone. */
 static bool take_packets(void)
 {
     static uint8_t packet[65536];
 
     for (;;) {
-        const ssize_t got = recv(WIRE, packet, sizeof packet, MSG_DONTWAIT);
+        const ssize_t got = take_packet(packet, sizeof packet);
 
         if (got < 0)
             return errno == EAGAIN || errno == EINTR;
