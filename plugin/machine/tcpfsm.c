@@ -174,6 +174,8 @@ static bool may_have_moved(const struct arrival *a)
     }
     if (has(seg, TCP_RST)) /* 4.4BSD takes one with an old number, too; RFC 793 any within the window */
         return r->state != TCP_CLOSED;
+    if (r->state == TCP_TIME_WAIT && has(seg, TCP_SYN)) /* which may be over: stacks differ, from 10 s to 5 min */
+        return true;
     if (has(seg, TCP_ACK) && awaits_ack_of_fin(r->state) && acks_fin_of(r, seg->ack))
         return true; /* whatever its number: lwIP and 4.4BSD take the acknowledgement all the same */
     if (seq_is_dropped(r, seg))

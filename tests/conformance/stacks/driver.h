@@ -1,7 +1,7 @@
 /* driver.h
  * What the drivers in C have in common: a driver holds one TCP stack, one host of the laboratory's wire. driver.c has
- * its main(): it speaks the laboratory's protocol (README.md) and calls the functions below, which each stack's file defines.
- * One thread, no call blocks.
+ * its main(): it speaks the laboratory's protocol (README.md) and calls the functions below, which each stack's file
+ * defines. One thread, no call blocks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -43,7 +43,7 @@ const char *stack_begin(struct in_addr own, struct in_addr peer);
 /* An IP packet arrives. */
 void stack_input(const uint8_t *packet, size_t length);
 
-/* Before poll(): what else to wait for, at most room, and how long at most (ms, lowers *timeout_ms). Returns how many. */
+/* Before poll(): what else to wait for, at most room, and for how long (ms; lowers *timeout_ms). Returns how many. */
 unsigned stack_prepare(struct pollfd *fds, unsigned room, int *timeout_ms);
 
 /* After poll(): what it waited for, and its timers. */

@@ -1,5 +1,6 @@
 // gvisor.go
-// gVisor's netstack. It takes segments and runs timers in goroutines of its own, so this looks at its states all the time.
+// gVisor's netstack. It takes segments and runs timers in goroutines of its own, so this looks at its states all the
+// time.
 //
 // SPDX-License-Identifier: GPL-2.0-or-later
 

@@ -20,6 +20,7 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <netinet/if_ether.h>
+#include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
@@ -203,16 +204,28 @@ const char *stack_begin(struct in_addr own, struct in_addr peer)
     return told;
 }
 
+/* TCP in one piece: libslirp 4.7.0 does not survive some fragments, and the wire has none. */
+static bool is_whole_tcp(const uint8_t *packet, size_t length)
+{
+    struct iphdr header;
+
+    if (length < sizeof header + sizeof(struct tcphdr) || length > MTU)
+        return false;
+    memcpy(&header, packet, sizeof header);
+    return header.version == 4 && header.protocol == IPPROTO_TCP && (ntohs(header.frag_off) & ~IP_DF) == 0
+        && ntohs(header.tot_len) == length;
+}
+
 void stack_input(const uint8_t *packet, size_t length)
 {
     static struct {
         struct ethhdr header;
-        uint8_t packet[65536];
+        uint8_t packet[MTU];
     } __attribute__((packed)) frame;
 
     memcpy(frame.header.h_source, peer_link_address, ETH_ALEN);
     frame.header.h_proto = htons(ETH_P_IP);
-    if (length > MTU)
+    if (!is_whole_tcp(packet, length))
         return;
     memcpy(frame.packet, packet, length);
     slirp_input(slirp, (const uint8_t *)&frame, (int)(sizeof frame.header + length));
@@ -328,7 +341,9 @@ void stack_states(void)
 
 static struct sockaddr_in loopback(uint16_t port)
 {
-    return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    const struct in_addr here = { htonl(INADDR_LOOPBACK) };
+
+    return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = here };
 }
 
 static void make_end(struct lab_socket *s, int fd)
