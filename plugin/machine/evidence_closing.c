@@ -37,7 +37,7 @@ static void retract_fin(const struct arrival *a, struct tcpfsm_end *s, struct tc
         s->fin_disputed = true;
         s->data_end = s->snd_nxt = next; /* all that was known of it may be the forger's */
     }
-    s->knows_fin = s->fin_inferred = s->fin_lost = s->fin_uncovered = s->fin_acked = false;
+    s->knows_fin = s->fin_inferred = s->fin_lost = s->fin_uncovered = s->fin_acked = s->fin_ack_dropped = false;
     p->peer_fin_arrived = p->covered_peer_fin = p->close_wait_proved = false;
     p->fin_uncovered = p->knows_fin;
     if (open_again[s->live]) /* where it would be, if it was only assumed to have closed */
@@ -218,7 +218,8 @@ static void evidence_after_own_fin(const struct arrival *a)
         s->confirmed = knows_fin_acked && knows_both_fins(s, p);
     } else {
         enter(a, s, TCP_CLOSING, TCP_EV_RCV_FIN);
-        s->confirmed = knows_both_fins(s, p) && !covered_before; /* later the capture may lack that acknowledgement */
+        /* Later the capture may lack that acknowledgement; lwIP and 4.4BSD take one in a segment that is to be dropped. */
+        s->confirmed = knows_both_fins(s, p) && !covered_before && !s->fin_ack_dropped;
     }
 }
 

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "arrival.h"
+#include "in_between.h"
 
 /* The form of reset with which LISTEN, SYN_SENT and SYN_RCVD refuse a segment (RFC 9293 section 3.10.7). */
 static bool is_refusal(const struct arrival *a)
@@ -58,11 +58,16 @@ void evidence_of_rst(const struct arrival *a)
     }
     /* An acceptable SYN,ACK is refused only where there is no socket: a scanner's, a passive one (figure 11). */
     const bool never_opened = s->knows_iss && !s->synchronized && is_refusal(a);
-    /* It may refuse what the capture lacks, or on behalf of a SYN_RCVD whose SYN,ACK the capture lacks. */
-    const bool may_stay = !has(a->seg, TCP_ACK)
-        && (s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->sent_syn_ack));
+    /*
+     * It may refuse what the capture lacks, or on behalf of a SYN_RCVD whose SYN,ACK the capture lacks. lwIP's refusal has an
+     * ACK, too, and where SYNs cross it stays in SYN_SENT.
+     */
+    const bool refuses_with_ack = s->knows_iss && !s->synchronized && p->has_acked && a->seg->seq == p->last_ack
+        && !acks_syn_of(s, p->last_ack);
+    const bool may_stay = refuses_with_ack || (!has(a->seg, TCP_ACK)
+        && (s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->sent_syn_ack)));
     const bool own_number = is_own_number(a);
     enter_closed(a, s, TCP_CLOSED, TCP_EV_SND_RST);
     s->fin_asks = false;
-    s->confirmed = own_number && !never_opened && !may_stay;
+    s->confirmed = own_number && !never_opened && !may_stay && !is_rst_in_between(a);
 }

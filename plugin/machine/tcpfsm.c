@@ -144,6 +144,11 @@ static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *
         && !seq_lt(seg->seq + seg->len, r->rcv_acked); /* not dropped */
 }
 
+static bool awaits_ack_of_fin(enum tcp_state state)
+{
+    return state == TCP_FIN_WAIT_1 || state == TCP_CLOSING || state == TCP_LAST_ACK;
+}
+
 /*
  * Whether the segment may have moved its receiver, though by what was captured it did not: the capture may lack what
  * the receiver had been sent, what it had sent, or the window it had offered. Only what changes nothing under every
@@ -159,25 +164,24 @@ static bool may_have_moved(const struct arrival *a)
         const bool acks_more = seq_gt(seg->ack, r->syn_pending ? r->iss_other : r->iss);
         return has(seg, TCP_ACK) && (acks_other || (acks_more && !has(seg, TCP_RST)));
     }
+    if (has(seg, TCP_RST)) /* 4.4BSD takes one with an old number, too; RFC 793 any within the window */
+        return r->state != TCP_CLOSED;
+    if (r->state == TCP_TIME_WAIT && has(seg, TCP_SYN)) /* which may be over: stacks differ, from 10 s to 5 min */
+        return true;
+    if (has(seg, TCP_ACK) && awaits_ack_of_fin(r->state) && acks_fin_of(r, seg->ack))
+        return true; /* whatever its number: lwIP and 4.4BSD take the acknowledgement all the same */
     if (seq_is_dropped(r, seg))
         return false;
-    if (has(seg, TCP_RST))
-        return r->state != TCP_CLOSED;
-    if (!has(seg, TCP_ACK))
-        return false;
+    if (!has(seg, TCP_ACK)) /* a new SYN in the window: a challenge ACK is due; by RFC 793 section 3.9, a RST */
+        return has(seg, TCP_SYN) && r->state != TCP_CLOSED && !seq_beyond_window(r, seg->seq)
+            && (!r->knows_rcv_nxt || seq_ge(seg->seq, r->rcv_nxt));
     switch (r->state) {
     case TCP_SYN_RCVD:
         return !has(seg, TCP_SYN) && (!r->knows_iss || seq_gt(seg->ack, r->iss));
     case TCP_ESTABLISHED:
+    case TCP_FIN_WAIT_1:
     case TCP_FIN_WAIT_2:
         break;
-    case TCP_FIN_WAIT_1:
-        if (acks_fin_of(r, seg->ack))
-            return true;
-        break;
-    case TCP_CLOSING:
-    case TCP_LAST_ACK:
-        return acks_fin_of(r, seg->ack);
     default:
         return false;
     }

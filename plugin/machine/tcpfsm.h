@@ -144,6 +144,7 @@ struct tcpfsm_end {
     bool fin_uncovered : 1;    /* its FIN left before it had the peer's */
     bool fin_acked : 1;        /* the peer sent an acknowledgement of its FIN */
     bool fin_ack_provable : 1;
+    bool fin_ack_dropped : 1;  /* an acknowledgement of its FIN came with a number for which it is to be dropped */
     bool peer_fin_arrived : 1; /* it was sent the peer's FIN, perhaps ahead of order, and did not drop it */
     bool covered_peer_fin : 1; /* it has acknowledged the peer's FIN */
     bool close_wait_proved : 1;

@@ -73,7 +73,9 @@ static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer,
     if (!acks_fin_of(peer, seg->ack)) {
         if (peer->fin_ack_provable)
             peer->fin_ack_from = seq_max(peer->fin_ack_from, seq_end(seg));
-    } else if (!peer->fin_acked && !seq_is_dropped(peer, seg)) {
+    } else if (seq_is_dropped(peer, seg)) {
+        peer->fin_ack_dropped = true;
+    } else if (!peer->fin_acked) {
         peer->fin_acked = true;
         if (e->knows_snd_nxt && !peer->fin_inferred) {
             peer->fin_ack_from = e->snd_nxt;

@@ -163,7 +163,7 @@ class Summary:
                      f"{percent(len(sure), len(near))}")
         unknown = collections.Counter(c.verdict for c in near)
         final = collections.Counter(c.verdict for c in self.all.final)
-        for name in (*judge.UNKNOWABLE, judge.ELSEWHERE):
+        for name in (*judge.UNKNOWABLE, judge.ELSEWHERE, judge.CROSSED):
             if unknown[name] or final[name]:
                 lines.append(f"  no capture can know: {name}: {unknown[name]} near, "
                              f"{final[name]} final")

@@ -95,7 +95,7 @@ def _decode_endpoint(text):
     return endpoint(getattr(address, "ipv4_mapped", None) or address, int(port, 16))
 
 
-def _read(table):
+def read_table(table):
     """All of an open /proc/net/tcp or tcp6."""
     text = part = os.pread(table, 1 << 16, 0)
     while len(part) > _WHOLE:
@@ -104,7 +104,7 @@ def _read(table):
     return text
 
 
-def _states(text, names):
+def states_in(text, names):
     """The state of every pair of ends in a table. names remembers what was decoded before, for speed."""
     now = {}
     for line in text.decode().splitlines()[1:]:
@@ -146,10 +146,10 @@ def record(table, every_s):
     # starts or ends, those of other labs must go on. And all together must leave time for the rest.
     _take_priority()
     while not stopped:
-        before, text = text, _read(table)
+        before, text = text, read_table(table)
         time_s = time.time()  # after the look: a change may be dated late by one gap, never early
         if text != before:
-            now = _states(text, names)
+            now = states_in(text, names)
             for ends in known.keys() | now.keys():
                 state = now.get(ends, "CLOSED")
                 if state != known.get(ends):
@@ -163,6 +163,11 @@ def record(table, every_s):
         time.sleep(every_s)
     _give_priority_back()
     print(*lines, f"{sorted(gaps)[len(gaps) // 2]:.6f} {max(gaps):.6f}", sep="\n")
+
+
+def running():
+    """The name and version of this machine's kernel."""
+    return f"Linux {os.uname().release}"
 
 
 class Recorder:
@@ -179,11 +184,12 @@ class Recorder:
             raise RuntimeError(f"the recorder of the {host}'s states did not start")
 
     def stop(self):
-        """End the recording: (list of Change, median gap in seconds, largest gap in seconds)."""
+        """End the recording: (list of Change, who told them and how exactly)."""
         self.process.terminate()
         *lines, gaps = self.process.communicate(timeout=10)[0].decode().splitlines()
         median_s, largest_s = map(float, gaps.split())
-        return [_parse_change(f"{self.host} {line}") for line in lines], median_s, largest_s
+        return ([_parse_change(f"{self.host} {line}") for line in lines],
+                f"polled every {median_s * 1e3:.2f} ms (median), largest gap {largest_s * 1e3:.2f} ms")
 
     def kill(self):
         """Kill the process."""
@@ -202,16 +208,18 @@ def _parse_reset(line):
     return Reset(host, float(time_s), local, remote, flags, reason, int(seq))
 
 
-def timeline(recorders, captured_at, resets):
-    """Stop the recorders and give the text of a .states file. resets: list of Reset."""
-    head = [f"# States of the TCP sockets of both hosts, Linux {os.uname().release}",
+def timeline(recorders, stacks, captured_at, resets):
+    """Stop the recorders and give the text of a .states file. recorders: host to what has stop(), as a Recorder has.
+    stacks: host to the name and version of what it runs. resets: list of Reset."""
+    head = ["# States of the TCP sockets of both hosts, "
+            + (stacks["client"] if len(set(stacks.values())) == 1
+               else ", ".join(f"{stack} at the {host}" for host, stack in stacks.items())),
             f"# captured at {captured_at}"]
     changes = []
-    for recorder in recorders:
-        own, median_s, largest_s = recorder.stop()
+    for host, recorder in recorders.items():
+        own, how = recorder.stop()
         changes += own
-        head.append(f"# {recorder.host} polled every {median_s * 1e3:.2f} ms (median), "
-                    f"largest gap {largest_s * 1e3:.2f} ms")
+        head.append(f"# {host} {how}")
     changes.sort(key=lambda change: change.time_s)
     lines = [f"{c.host} {c.time_s:.6f} {c.local} {c.remote} {c.state}" for c in changes]
     lines += [f"{r.host} {r.time_s:.6f} {r.local} {r.remote} {r.flags} {r.reason} {r.seq}" for r in resets]

@@ -8,7 +8,7 @@
         lab.settle()
         states = lab.finish()
 
-Each host is a network namespace without a name, held open by this process and entered by the
+A host can be another TCP stack instead, see stack.py. Else it is a network namespace without a name, held open by this process and entered by the
 calling thread for as long as it takes to create a socket there; so one thread holds the sockets of
 both hosts. Whatever happens, even SIGKILL, the kernel removes namespaces, devices and
 processes with this one.
@@ -26,6 +26,7 @@ import subprocess
 import time
 
 import kernel
+import stack
 import tracing
 from wire import HOSTS, Wire, mac_address
 
@@ -39,7 +40,7 @@ ADDRESSES = {
 DELAY_S = 0.020       # of the wire, each way: far longer than the gap between two polls
 QUIET_S = 0.150       # longer than any delayed acknowledgement on a wire at rest
 SNAPLEN = 2048        # more than any frame; with tcpdump's own default few frames fit its buffer
-TIMEOUT_S = 10        # of any single socket call
+TIMEOUT_S = stack.TIMEOUT_S
 
 IPPROTO_MPTCP = 262   # of linux/in.h; Python's socket lacks it
 _TCP_REPAIR = 19      # of linux/tcp.h, likewise
@@ -101,6 +102,25 @@ def try_namespace():
     os.close(_new_namespace())
 
 
+class _Device:
+    """An open TUN or TAP device, where the wire ends at a kernel."""
+
+    def __init__(self, descriptor):
+        self._descriptor = descriptor
+
+    def fileno(self):
+        """Its file descriptor."""
+        return self._descriptor
+
+    def read(self):
+        """A frame that the kernel sent."""
+        return os.read(self._descriptor, 65536)
+
+    def write(self, frame):
+        """Give the kernel a frame."""
+        os.write(self._descriptor, frame)
+
+
 class Host:
     """One network namespace with one device, an end of the wire."""
 
@@ -113,12 +133,14 @@ class Host:
                 silence = _SILENCE if family == socket.AF_INET6 else _NO_IPV6
                 for sysctl, value in (silence | sysctls).items():
                     _set_sysctl(sysctl, value)
-                self.device = os.open("/dev/net/tun", os.O_RDWR)
-                made.callback(os.close, self.device)
+                descriptor = os.open("/dev/net/tun", os.O_RDWR)
+                made.callback(os.close, descriptor)
                 kind = _IFF_TAP if ethernet else _IFF_TUN
-                fcntl.ioctl(self.device, _TUNSETIFF,
+                fcntl.ioctl(descriptor, _TUNSETIFF,
                             struct.pack("16sH22x", _DEVICE.encode(), kind | _IFF_NO_PI))
                 self._configure(family, ethernet)
+            self.device, self._ethernet = _Device(descriptor), ethernet
+            self.stack = kernel.running()
             self.close = made.pop_all().close
 
     def _configure(self, family, ethernet):
@@ -142,6 +164,32 @@ class Host:
         with _own_namespace_kept():
             _call(_libc.setns, self._namespace, _CLONE_NEWNET)
             yield
+
+    def capture(self, path, only, snaplen):
+        """Capture into a file."""
+        return Capture(self, path, self._ethernet, only, snaplen)
+
+    def socket(self, family, protocol):
+        """A new socket."""
+        with self.inside():
+            return socket.socket(family, socket.SOCK_STREAM, protocol)
+
+    def record(self, family, every_s):
+        """Begin to record the states of its sockets. every_s: pause between two polls."""
+        with self.inside():
+            return kernel.Recorder(self.name, "tcp6" if family == socket.AF_INET6 else "tcp", every_s)
+
+
+@contextlib.contextmanager
+def _inside_new_namespace():
+    """What is started within this is in a network namespace of its own."""
+    namespace = _new_namespace()
+    try:
+        with _own_namespace_kept():
+            _call(_libc.setns, namespace, _CLONE_NEWNET)
+            yield
+    finally:
+        os.close(namespace)
 
 
 class Capture:
@@ -185,30 +233,39 @@ class Lab:
     """Two hosts and the wire, for the length of a with statement."""
 
     def __init__(self, *, ethernet=False, ipv6=False, sysctls=None, mptcp=(), delay_s=DELAY_S,
-                 poll_every_s=kernel.POLL_EVERY_S):
+                 poll_every_s=kernel.POLL_EVERY_S, stacks=None):
         """ethernet: TAP devices instead of TUN. sysctls: name to value, the same on both hosts.
         mptcp: the hosts that use Multipath TCP. delay_s: of the wire, each way. poll_every_s: pause
-        between two looks at the states.
+        between two looks at the states. stacks: host to the command of a driver that it is, instead of a kernel.
         """
+        stacks = stacks or {}
+        if stacks and (ethernet or ipv6 or mptcp):
+            raise stack.Unable("a driver speaks TCP over IPv4 without Ethernet")
         self._mptcp = mptcp
         self.ethernet = ethernet
         self.family = socket.AF_INET6 if ipv6 else socket.AF_INET
         self._captures = []
-        self._recorders = []
         with contextlib.ExitStack() as made:
             self.hosts = {}
             for name in HOSTS:
-                self.hosts[name] = Host(name, self.family, ethernet, sysctls or {})
+                if name in stacks:
+                    peer = HOSTS[1 - HOSTS.index(name)]
+                    self.hosts[name] = stack.Stack(name, stacks[name], ADDRESSES[name][self.family],
+                                                   ADDRESSES[peer][self.family], _inside_new_namespace)
+                else:
+                    self.hosts[name] = Host(name, self.family, ethernet, sysctls or {})
                 made.callback(self.hosts[name].close)
+                if name in stacks:
+                    self.hosts[name].set_sysctls(sysctls or {})
             self._tracer = tracing.Tracer()
             made.callback(self._tracer.close)
             self.wire = Wire({name: host.device for name, host in self.hosts.items()},
                              delay_s, ethernet)
             made.callback(self.wire.close)
-            for host in self.hosts.values():
-                with host.inside():
-                    self._recorders.append(kernel.Recorder(host.name, "tcp6" if ipv6 else "tcp", poll_every_s))
-                made.callback(self._recorders[-1].kill)
+            self._recorders = dict(self.hosts)
+            for name in self.kernels:
+                self._recorders[name] = self.hosts[name].record(self.family, poll_every_s)
+                made.callback(self._recorders[name].kill)
             self._made = made.pop_all()
 
     def __enter__(self):
@@ -226,7 +283,7 @@ class Lab:
             self.wire.capture(path)
             self._captures.append((at, None))
             return
-        capture = Capture(self.hosts[at], path, self.ethernet, only, snaplen)
+        capture = self.hosts[at].capture(path, only, snaplen)
         self._captures.append((at, capture))
         self._made.callback(capture.kill)
 
@@ -239,8 +296,14 @@ class Lab:
                 capture.stop()
         told = self._tracer.stop([
             kernel.Reset(s.sender, time_s, *self._ends(s), "RST,ACK" if s.acknowledges else "RST", kernel.UNTOLD, s.seq)
-            for time_s, s in self.wire.resets_sent])
-        return kernel.timeline(self._recorders, " and ".join(at for at, _ in self._captures), told)
+            for time_s, s in self.wire.resets_sent if s.sender in self.kernels])
+        return kernel.timeline(self._recorders, {name: host.stack for name, host in self.hosts.items()},
+                               " and ".join(at for at, _ in self._captures), told)
+
+    @property
+    def kernels(self):
+        """The names of the hosts that are this machine's kernel."""
+        return [name for name, host in self.hosts.items() if isinstance(host, Host)]
 
     def _ends(self, segment):
         """Both ends of a Segment, its sender's first."""
@@ -253,8 +316,7 @@ class Lab:
     def socket(self, host, port):
         """A new TCP socket of a host, bound to a port. The lab closes it in the end."""
         protocol = IPPROTO_MPTCP if host in self._mptcp else socket.IPPROTO_TCP
-        with self.hosts[host].inside():
-            made = socket.socket(self.family, socket.SOCK_STREAM, protocol)
+        made = self.hosts[host].socket(self.family, protocol)
         self._made.callback(made.close)
         made.settimeout(TIMEOUT_S)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -330,6 +392,9 @@ def send(sender, receiver, data):
 
 def abort(end):
     """Close with a RST."""
+    if isinstance(end, stack.StackSocket):
+        end.abort()
+        return
     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     end.close()
 

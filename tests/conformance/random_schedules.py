@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import kernel
 from lab import CLIENT_PORT, SERVER_PORT, Lab, abort
+from stack import Unable
 from wire import EVERY, HOSTS, any_segment
 
 _CALL_TIMEOUT_S = 0.2  # of each call of a user
@@ -97,13 +98,19 @@ class _User(threading.Thread):
     def __init__(self, end, calls):
         super().__init__()
         self._end, self._calls = end, calls
+        self.unable = None  # the Unable of a stack that cannot do a call
 
     def run(self):
         self._end.settimeout(_CALL_TIMEOUT_S)
         for call in self._calls:
             time.sleep(call.wait_s)
-            with contextlib.suppress(OSError):  # a connection that the other end has aborted
+            try:
                 getattr(self, call.name)(call.octets)
+            except OSError:  # a connection that the other end has aborted
+                pass
+            except Unable as reason:
+                self.unable = reason
+                return
 
     def send(self, octets):
         """Send so many octets, or as many as fit in time."""
@@ -151,11 +158,13 @@ def _open(lab, schedule):
     return ends
 
 
-def record(seed, folder, vantages, poll_every_s=kernel.POLL_EVERY_S):
-    """Play the schedule of a seed, and write random-SEED.states and random-SEED-VANTAGE.pcap."""
+def record(seed, folder, vantages, poll_every_s=kernel.POLL_EVERY_S, stacks=None, prefix=""):
+    """Play the schedule of a seed, and write random-SEED.states and random-SEED-VANTAGE.pcap. prefix: before that. stacks:
+    see Lab."""
     schedule = Schedule(seed)
-    stem = os.path.join(folder, f"random-{seed}")
-    with Lab(delay_s=schedule.delay_s, sysctls=_SYSCTLS, poll_every_s=poll_every_s) as lab:
+    stem = os.path.join(folder, f"{prefix}random-{seed}")
+    with Lab(delay_s=schedule.delay_s, sysctls=None if stacks else _SYSCTLS, poll_every_s=poll_every_s,
+             stacks=stacks) as lab:
         for at in vantages:
             lab.capture(at, f"{stem}-{at}.pcap")
         schedule.disturb(lab.wire)
@@ -165,6 +174,9 @@ def record(seed, folder, vantages, poll_every_s=kernel.POLL_EVERY_S):
             user.start()
         for user in users:
             user.join()
+        for user in users:
+            if user.unable:
+                raise user.unable
         with contextlib.suppress(TimeoutError):  # what is still to come is not captured
             lab.wire.settle(_QUIET_S, _QUIET_WITHIN_S)
         states = lab.finish()

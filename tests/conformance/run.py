@@ -3,17 +3,19 @@
 """Record the running kernel, and compare what the plugin shows with what it said.
 
     run.py [--scenarios NAME...|none] [--random N] [--seed S] [--jobs J] [--keep FOLDER]
+    run.py --stack NAME [--stack-at client|server] [...]
     run.py --replay
 
 Records all scenarios, and the random schedules of N seeds from S on, J recordings side by side, each
-captured at both hosts and in the middle of the wire. --replay compares the bundled recordings
+captured at both hosts and in the middle of the wire. --stack: with another TCP stack (stacks/) at
+one host, or at either in turn. What it cannot play is counted. --replay compares the bundled recordings
 instead. How it is compared is told in judge.py.
 
-A difference names its recording. Of a scenario, give that name to --scenarios; random-SEED comes
+A difference names its recording, with a stack as STACK-HOST-NAME. Of a scenario, give that name to --scenarios; random-SEED comes
 again by --scenarios none --random 1 --seed SEED.
 
 Exit status 1 if a confirmed state or cause of a RST is wrong, if fewer than 99.5 % of the states of hosts that
-captured are right (with --replay, if one is wrong) or fewer than 90 % of the assumed causes, or if a recording
+captured are right (95 % with a stack; with --replay, if one is wrong) or fewer than 90 % of the assumed causes, or if a recording
 failed; 77 if this machine cannot record.
 
 The environment names the plugin, see tests/tshark.py.
@@ -40,12 +42,16 @@ import kernel  # noqa: E402
 import lab  # noqa: E402
 import random_schedules  # noqa: E402
 import scenarios  # noqa: E402
+import stack  # noqa: E402
 import tracing  # noqa: E402
+from stacks import STACKS, Unavailable  # noqa: E402
 from tshark import Tshark  # noqa: E402
+from wire import HOSTS  # noqa: E402
 
 BUNDLED = os.path.join(HERE, "..", "..", "test-captures")
 UNABLE = 77            # exit status
 NEAR_ENOUGH = 0.995    # share of right states of hosts that captured, in what is recorded now
+NEAR_STACK = 0.95      # the same with another stack at one host, whose own ways are shown as assumed (README.md)
 CAUSES_RIGHT = 0.9     # share of right ones of the causes of RSTs that are assumed
 RECORDING_S = 60       # the longest that a recording may take
 POLL_EVERY_S = 0.002   # less often than for a recording alone, as many share the processors
@@ -76,10 +82,18 @@ def inability():
 
 # Recording
 
+class Unplayed(str):
+    """Why a recording was not made that its stack cannot play."""
+
+
 def _record(work, error_path):
     """In a process of its own: do the work, or write down why it failed."""
     try:
         work()
+    except stack.Unable as reason:
+        with open(error_path, "w", encoding="utf-8") as file:
+            file.write(str(reason))
+        sys.exit(UNABLE)
     except Exception:
         with open(error_path, "w", encoding="utf-8") as file:
             file.write(traceback.format_exc(limit=-3))
@@ -92,7 +106,7 @@ def _failure(process, error_path):
         return ""
     if os.path.exists(error_path):
         with open(error_path, encoding="utf-8") as file:
-            return file.read()
+            return (Unplayed if process.exitcode == UNABLE else str)(file.read())
     return f"ended with status {process.exitcode}"
 
 
@@ -149,6 +163,19 @@ def record(works, folder, jobs):
 
 def plan(arguments, folder):
     """What to record: name to function."""
+    if not arguments.stack:
+        return _plan_pairing(arguments, folder)
+    command = STACKS[arguments.stack]()
+    works = {}
+    for host in (arguments.stack_at,) if arguments.stack_at else HOSTS:
+        prefix = f"{arguments.stack}-{host}-"
+        pairing = _plan_pairing(arguments, folder, stacks={host: command}, prefix=prefix)
+        works |= {prefix + name: work for name, work in pairing.items()}
+    return works
+
+
+def _plan_pairing(arguments, folder, **how):
+    """The same, for one choice of stacks."""
     works = {}
     for name in arguments.scenarios:
         scenario = scenarios.SCENARIOS[name]
@@ -156,10 +183,10 @@ def plan(arguments, folder):
             print(f"{name}: not recorded, for this kernel lacks {scenario.missing}")
         else:
             works[name] = functools.partial(scenario.record, folder, scenarios.VANTAGES,
-                                            POLL_EVERY_S)
+                                            POLL_EVERY_S, **how)
     for seed in range(arguments.seed, arguments.seed + arguments.random):
         works[f"random-{seed}"] = functools.partial(random_schedules.record, seed, folder,
-                                                    scenarios.VANTAGES, POLL_EVERY_S)
+                                                    scenarios.VANTAGES, POLL_EVERY_S, **how)
     return works
 
 
@@ -214,6 +241,8 @@ def main():
                         default=list(scenarios.SCENARIOS))
     parser.add_argument("--random", type=int, default=50, metavar="N", help="schedules (50)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the first (1)")
+    parser.add_argument("--stack", choices=STACKS, help="at one host, instead of this kernel")
+    parser.add_argument("--stack-at", choices=HOSTS, help="default: at either in turn")
     parser.add_argument("--jobs", type=int, default=12, metavar="J", help="side by side (12)")
     parser.add_argument("--keep", metavar="FOLDER", help="where the recordings stay")
     arguments = parser.parse_args()
@@ -225,7 +254,8 @@ def main():
     if arguments.jobs < 1 or arguments.random < 0:
         parser.error("less than nothing to do")
     if arguments.replay:
-        sys.exit(not compare_all(compare.find_recordings(BUNDLED), near_enough=1))
+        bundled = compare.find_recordings(BUNDLED) | compare.find_recordings(os.path.join(BUNDLED, "stacks"))
+        sys.exit(not compare_all(bundled, near_enough=1))
     reason = inability()
     if reason:
         print(f"skipped: {reason}")
@@ -234,21 +264,30 @@ def main():
         folder = arguments.keep or temporary
         os.makedirs(folder, exist_ok=True)
         tracing.mount()
-        works = plan(arguments, folder)
+        try:
+            works = plan(arguments, folder)
+        except Unavailable as reason:
+            print(f"skipped: {reason}")
+            sys.exit(UNABLE)
         if not works:
             sys.exit("nothing to record")
         if tracing.inability():
             print(f"causes of RSTs are not compared: {tracing.inability()}")
-        print(f"recording {len(works)}, Linux {os.uname().release}, random schedules from seed "
+        print(f"recording {len(works)}, {kernel.running()}, random schedules from seed "
               f"{arguments.seed} on", flush=True)
         failures = record(works, folder, arguments.jobs)
+        unplayed = {name: why for name, why in failures.items() if isinstance(why, Unplayed)}
         for name, failure in failures.items():
-            print(f"{name} could not be recorded: {failure}")
+            print(f"{name} {'not played' if name in unplayed else 'could not be recorded'}: {failure}")
         found = compare.find_recordings(folder)
-        good = compare_all({name: found[name] for name in works if name not in failures}, NEAR_ENOUGH)
-    if failures:
-        print(f"{len(failures)} recordings failed")
-    sys.exit(not good or bool(failures))
+        good = compare_all({name: found[name] for name in works if name not in failures},
+                           NEAR_STACK if arguments.stack else NEAR_ENOUGH)
+    failed = len(failures) - len(unplayed)
+    if unplayed:
+        print(f"{len(unplayed)} not played, which {arguments.stack} cannot play")
+    if failed:
+        print(f"{failed} recordings failed")
+    sys.exit(not good or failed > 0)
 
 
 if __name__ == "__main__":

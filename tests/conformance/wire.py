@@ -139,7 +139,7 @@ class Wire:
     """Carries frames between the devices of two hosts, in a thread of its own."""
 
     def __init__(self, devices, delay_s, ethernet):
-        """devices: host name to open TUN or TAP device. delay_s: seconds each way."""
+        """devices: host name to what has fileno(), read() and write(), a frame each. delay_s: seconds each way."""
         self.delay_s = delay_s
         self.ethernet = ethernet
         self.seen = []       # every Segment that a host sent, in order
@@ -198,7 +198,7 @@ class Wire:
             if passes and self._capture:
                 self._schedule(now_s + after_s / 2, self._note, frame)
             if arrives:
-                self._schedule(now_s + after_s, os.write, self._devices[receiver], frame)
+                self._schedule(now_s + after_s, self._devices[receiver].write, frame)
         os.write(self._wake_write, b"x")
 
     def inject(self, sender, packet):
@@ -286,7 +286,7 @@ class Wire:
                 if device == self._wake_read:
                     os.read(device, 4096)
                 else:
-                    self._take(hosts[device], os.read(device, 65536))
+                    self._take(hosts[device], device)
 
     def _deliver(self):
         """Hand over what is due. Gives the seconds until the next is, None if there is none."""
@@ -301,8 +301,9 @@ class Wire:
                 self._changed.notify_all()
         return None
 
-    def _take(self, sender, frame):
+    def _take(self, sender, device):
         """Receive a frame that a host sent, and do with it what the rules say."""
+        frame = device.read()
         receiver = HOSTS[1 - HOSTS.index(sender)]
         segment = _parse(sender, frame[_ETHERNET_HEADER:] if self.ethernet else frame)
         action = None

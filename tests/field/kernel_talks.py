@@ -41,7 +41,7 @@ class Talk:
 
     def __init__(self, sysctls=None):
         self._host = lab.Host("client", socket.AF_INET, False, sysctls or {})
-        self.device = self._host.device
+        self.device = self._host.device.fileno()
         self._sockets = []
         self.iss = self.iss_kernel = 0
         self.ts = None     # of the hand-made end's segments, if it uses time stamps

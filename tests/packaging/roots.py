@@ -197,10 +197,14 @@ def _clean(series):
         return folder
     if not shutil.which("debootstrap"):
         raise _unavailable(series, "debootstrap is not installed")
+    try:
+        address = mirror()
+    except Unavailable as reason:
+        raise _unavailable(series, reason) from None
     with tempfile.TemporaryDirectory(prefix=_MAKING, dir=ROOTS) as making:
         root = Path(making) / "root"
         command = ["debootstrap", "--variant=minbase", "--include=ca-certificates",
-                   SUITES[series], str(root), _mirror(series)]
+                   SUITES[series], str(root), address]
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, timeout=MAKING_LIMIT_S)
@@ -213,7 +217,7 @@ def _clean(series):
     return folder
 
 
-def _mirror(series):
+def mirror():
     """The address from which this machine's apt gets Debian."""
     command = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)"]
     try:
@@ -226,8 +230,8 @@ def _mirror(series):
                 if origin == "Debian" and codename.isalpha():
                     return address
     except (OSError, subprocess.TimeoutExpired) as problem:
-        raise _unavailable(series, f"apt: {problem}") from None
-    raise _unavailable(series, "this machine's apt knows no mirror of Debian")
+        raise Unavailable(f"apt: {problem}") from None
+    raise Unavailable("this machine's apt knows no mirror of Debian")
 
 
 def _use_packages_as_here(root):

@@ -39,13 +39,13 @@ class Scenario:
         """What this kernel lacks for it, or nothing."""
         return "Multipath TCP" if self.mptcp and not os.path.exists("/proc/sys/net/mptcp") else ""
 
-    def record(self, folder, vantages=(), poll_every_s=kernel.POLL_EVERY_S):
+    def record(self, folder, vantages=(), poll_every_s=kernel.POLL_EVERY_S, stacks=None, prefix=""):
         """Play it in a new lab, and write NAME.states and NAME.pcap into a folder. vantages: instead,
-        NAME-VANTAGE.pcap from each of them. poll_every_s: see Lab."""
-        stem = os.path.join(folder, self.name)
+        NAME-VANTAGE.pcap from each of them. poll_every_s, stacks: see Lab. prefix: before NAME."""
+        stem = os.path.join(folder, prefix + self.name)
         paths = {at: f"{stem}-{at}.pcap" for at in vantages} or {self.at: f"{stem}.pcap"}
         with Lab(ethernet=self.ethernet, ipv6=self.ipv6, sysctls=self.sysctls, mptcp=self.mptcp,
-                 poll_every_s=poll_every_s) as lab:
+                 poll_every_s=poll_every_s, stacks=stacks) as lab:
             def capture():
                 for at, path in paths.items():
                     lab.capture(at, path, self.only, self.snaplen)
