@@ -272,6 +272,19 @@ static void test_correction_reaches(void)
     expect(&s.h, 4, 0, 0, TCP_SYN_RCVD, TCP_SYN_SENT, 4);
 }
 
+/* The events that tell that a step before was wrong. */
+static void test_which_events_correct(void)
+{
+    static const uint8_t correcting[] = {
+        TCP_EV_SYN_REPEATED, TCP_EV_SYN_ACK_REPEATED, TCP_EV_FIN_REPEATED, TCP_EV_FIN_BEFORE_PEERS,
+        TCP_EV_FIN_NOT_COVERED, TCP_EV_ALIVE_AFTER_RST, TCP_EV_ALIVE_AFTER_OWN_RST, TCP_EV_ALIVE_AFTER_CLOSE,
+        TCP_EV_OLD_CONNECTION, TCP_EV_NOT_A_FIN, TCP_EV_SYN_BEFORE_PEERS, TCP_EV_SYN_ACK_BEFORE_ACK,
+    };
+
+    for (unsigned event = TCP_EV_NONE; event <= TCP_EV_RCV_ICMP; event++)
+        CHECK(tcp_event_corrects((uint8_t)event) == (memchr(correcting, (int)event, sizeof correcting) != NULL));
+}
+
 /* Which end is local is the owner's to tell: every entry from then on has it. */
 static void test_local(void)
 {
@@ -537,6 +550,7 @@ int main(void)
     test_incarnations();
     test_openings();
     test_correction_reaches();
+    test_which_events_correct();
     test_local();
     test_stuck();
     test_left_open();
