@@ -45,13 +45,11 @@ static bool has_form_of_refusal(const struct scene *s)
 /* A RST that ended a synchronized connection: why was it sent? */
 static uint32_t why_reset(const struct scene *s)
 {
-    /* A RST that was ignored, and is repeated: the state that its end reset. */
-    const bool again = s->snd->previous == TCP_CLOSED && s->snd->event == TCP_EV_SND_RST;
-    const uint8_t from = again ? log_entered_from(s->shown, s->src) : s->snd->previous;
+    const uint8_t from = s->snd->previous;
 
     if (s->shown->reset_cause == RESET_IN_BETWEEN) /* which tells nothing of the end in whose name it came */
         return BIT(ABORT);
-    if (from == TCP_CLOSED) { /* it had closed, or had reset */
+    if (from == TCP_CLOSED) { /* it had closed, or had reset: its first RST, ignored or not, has told of that */
         const bool closed = s->snd->event == TCP_EV_RCV_ACK_OF_FIN || s->snd->event == TCP_EV_TIMEOUT_2MSL;
         return closed ? BIT(DATA_AFTER_CLOSE) : 0;
     }

@@ -106,10 +106,10 @@ static inline bool fills_hole_before_fin(const struct tcpfsm_end *e, const struc
     return !e->fin_ack_provable && seq_ge(seq_data_end(seg), e->fin_began);
 }
 
-/* All of the segment's data were captured before. */
+/* All of the segment's data were captured before, or acknowledged. */
 static inline bool repeats_data(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
 {
-    return seg->len > 0 && e->knows_data_end && seq_le(seq_data_end(seg), e->data_end);
+    return seg->len > 0 && e->knows_snd_nxt && seq_le(seq_data_end(seg), e->snd_nxt);
 }
 
 /* Octets [from, to) overlap the range, or lie next to it. */
