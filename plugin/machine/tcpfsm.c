@@ -177,7 +177,7 @@ static bool may_have_moved(const struct arrival *a)
     if (r->state == TCP_TIME_WAIT && has(seg, TCP_SYN)) /* which may be over: stacks differ, from 10 s to 5 min */
         return true;
     if (has(seg, TCP_ACK) && awaits_ack_of_fin(r->state) && acks_fin_of(r, seg->ack))
-        return true; /* whatever its number: lwIP looks at the acknowledgement first */
+        return true; /* whatever its number: lwIP and 4.4BSD take the acknowledgement all the same */
     if (seq_is_dropped(r, seg))
         return false;
     if (!has(seg, TCP_ACK)) /* a new SYN in the window: a challenge ACK is due; by RFC 793 section 3.9, a RST */

@@ -44,6 +44,9 @@ _NEXT = {
     "LAST_ACK": (), "TIME_WAIT": (),
 }
 
+_WITH_FIN_OF_PEER = ("CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
+_WITHOUT_FIN_OF_PEER = ("FIN_WAIT_1", "FIN_WAIT_2")
+
 
 class Claim(NamedTuple):
     """What the plugin shows of one end after one frame, and the kernel's state."""
@@ -67,6 +70,9 @@ class Timeline:
         self.changes = [c for c in own if c.remote == remote]
         self._times_s = [c.time_s for c in self.changes]
         self._listens = any(c.state == "LISTEN" for c in own)
+        # It tells a state from before the peer's FIN after one with it: not what RFC 9293 calls so.
+        self.loses_fin_of_peer = any(before.state in _WITH_FIN_OF_PEER and after.state in _WITHOUT_FIN_OF_PEER
+                                     for before, after in zip(self.changes, self.changes[1:]))
 
     def between(self, start_s, end_s):
         """The state at start_s and all that followed until end_s, in order."""
@@ -185,9 +191,6 @@ _UNSENT = {"FIN_WAIT_1": ("ESTABLISHED", "SYN_RCVD"), "LAST_ACK": ("CLOSE_WAIT",
            "CLOSING": ("CLOSE_WAIT", "ESTABLISHED")}
 
 
-_WITH_FIN_OF_PEER = ("CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT")
-
-
 def _is_unsent(view, frame, shown, told, confirmed):
     """The application has closed, and the FIN waits, behind data or for a timer."""
     if told[-2:] == ["FIN_WAIT_1", "CLOSED"]:
@@ -282,6 +285,13 @@ def _is_forged(view, frame, shown, told, confirmed):
     return False
 
 
+def _is_against_figure(view, frame, shown, told, confirmed):
+    """The stack tells a state from before the peer's FIN, which it has received."""
+    del frame, confirmed
+    return (view.timeline.loses_fin_of_peer and told[-1] in _WITHOUT_FIN_OF_PEER
+            and (shown in _WITH_FIN_OF_PEER or shown == "CLOSED"))
+
+
 def _is_before_capture(view, frame, shown, told, confirmed):
     """The capture began when an end had closed already."""
     del shown
@@ -308,6 +318,7 @@ UNKNOWABLE = {
     "SYN not taken": _is_not_taken,
     "handshake's ACK not taken": _is_ack_not_taken,
     "forged in its name": _is_forged,
+    "told against RFC 9293": _is_against_figure,
     "capture began in a close": _is_before_capture,
     "one direction captured": _is_one_sided,
 }

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import kernel
 from lab import CLIENT_PORT, SERVER_PORT, Lab, abort
+from stack import Unable
 from wire import EVERY, HOSTS, any_segment
 
 _CALL_TIMEOUT_S = 0.2  # of each call of a user
@@ -97,13 +98,19 @@ class _User(threading.Thread):
     def __init__(self, end, calls):
         super().__init__()
         self._end, self._calls = end, calls
+        self.unable = None  # the Unable of a stack that cannot do a call
 
     def run(self):
         self._end.settimeout(_CALL_TIMEOUT_S)
         for call in self._calls:
             time.sleep(call.wait_s)
-            with contextlib.suppress(OSError):  # a connection that the other end has aborted
+            try:
                 getattr(self, call.name)(call.octets)
+            except OSError:  # a connection that the other end has aborted
+                pass
+            except Unable as reason:
+                self.unable = reason
+                return
 
     def send(self, octets):
         """Send so many octets, or as many as fit in time."""
@@ -167,6 +174,9 @@ def record(seed, folder, vantages, poll_every_s=kernel.POLL_EVERY_S, stacks=None
             user.start()
         for user in users:
             user.join()
+        for user in users:
+            if user.unable:
+                raise user.unable
         with contextlib.suppress(TimeoutError):  # what is still to come is not captured
             lab.wire.settle(_QUIET_S, _QUIET_WITHIN_S)
         states = lab.finish()

@@ -30,7 +30,7 @@ const (
 	wireFD    = 3
 	nic       = 1
 	mtu       = 1500
-	lookEvery = 500 * time.Microsecond
+	lookEvery = time.Millisecond
 	settles   = 200 * time.Microsecond // within this its goroutines have taken a segment, or begun what they were told
 	gapTold   = 2 * time.Millisecond   // what lies between two looks at most, unless it is told
 )
@@ -353,8 +353,8 @@ func (d *driver) takeCommands() bool {
 
 func (d *driver) run() {
 	d.looked = time.Now()
-	every := unix.NsecToTimespec(lookEvery.Nanoseconds())
 	for {
+		every := unix.NsecToTimespec(lookEvery.Nanoseconds()) // which the call lowers
 		fds := []unix.PollFd{{Fd: 0, Events: unix.POLLIN}, {Fd: wireFD, Events: unix.POLLIN}}
 		if _, err := unix.Ppoll(fds, &every, nil); err != nil && err != unix.EINTR {
 			return
