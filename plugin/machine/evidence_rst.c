@@ -64,7 +64,7 @@ void evidence_of_rst(const struct arrival *a)
      * ACK, too, and where SYNs cross it stays in SYN_SENT.
      */
     const bool refuses_with_ack = s->knows_iss && !s->synchronized && p->has_acked && a->seg->seq == p->last_ack
-        && !acks_syn_of(s, p->last_ack);
+        && (!acks_syn_of(s, p->last_ack) || !(s->passive || s->sent_syn_ack));
     const bool may_stay = refuses_with_ack || (!has(a->seg, TCP_ACK)
         && (s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->sent_syn_ack)));
     const bool own_number = is_own_number(a);
