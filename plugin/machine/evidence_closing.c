@@ -218,7 +218,7 @@ static void evidence_after_own_fin(const struct arrival *a)
         s->confirmed = knows_fin_acked && knows_both_fins(s, p);
     } else {
         enter(a, s, TCP_CLOSING, TCP_EV_RCV_FIN);
-        /* Later the capture may lack that acknowledgement; lwIP and 4.4BSD take one in a segment that is to be dropped. */
+        /* Later the capture may lack that acknowledgement; lwIP and 4.4BSD take one in a segment to be dropped. */
         s->confirmed = knows_both_fins(s, p) && !covered_before && !s->fin_ack_dropped;
     }
 }

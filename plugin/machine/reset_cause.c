@@ -80,7 +80,8 @@ static struct verdict cause_while_opening(const struct arrival *a)
 static struct verdict cause_of_answer(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd, *r = a->rcv;
-    const bool certain = comes_as_others(a) && !a->m->midstream && answers_latest(a) && has_certain_fin(s);
+    /* A RST of the peer's own may have come first: then it is no longer known. */
+    const bool certain = comes_as_others(a) && !a->m->midstream && answers_latest(a) && has_certain_fin(s) && !r->sent_rst;
 
     if (sent_fin(s) && has_data_for(r, s))
         return (struct verdict){ RESET_DATA_AFTER_CLOSE, certain };

@@ -400,8 +400,8 @@ def judge_final(view):
 
 
 def _is_crossed(view):
-    """Whether the host's latest segment left before something came to it that was captured ahead of that segment: what is
-    shown is the state in which it left."""
+    """Whether the host's latest segment left before something came to it that was captured ahead of that segment: what
+    is shown is the state in which it left."""
     latest = view.last_own[view.frames[-1].number]
     if not latest:
         return False

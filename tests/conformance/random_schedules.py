@@ -159,8 +159,8 @@ def _open(lab, schedule):
 
 
 def record(seed, folder, vantages, poll_every_s=kernel.POLL_EVERY_S, stacks=None, prefix=""):
-    """Play the schedule of a seed, and write random-SEED.states and random-SEED-VANTAGE.pcap. prefix: before that. stacks:
-    see Lab."""
+    """Play the schedule of a seed, and write random-SEED.states and random-SEED-VANTAGE.pcap. prefix: before
+    that. stacks: see Lab."""
     schedule = Schedule(seed)
     stem = os.path.join(folder, f"{prefix}random-{seed}")
     with Lab(delay_s=schedule.delay_s, sysctls=None if stacks else _SYSCTLS, poll_every_s=poll_every_s,

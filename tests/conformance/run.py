@@ -11,12 +11,12 @@ captured at both hosts and in the middle of the wire. --stack: with another TCP 
 one host, or at either in turn. What it cannot play is counted. --replay compares the bundled recordings
 instead. How it is compared is told in judge.py.
 
-A difference names its recording, with a stack as STACK-HOST-NAME. Of a scenario, give that name to --scenarios; random-SEED comes
-again by --scenarios none --random 1 --seed SEED.
+A difference names its recording, with a stack as STACK-HOST-NAME. Of a scenario, give that name to --scenarios;
+random-SEED comes again by --scenarios none --random 1 --seed SEED.
 
 Exit status 1 if a confirmed state or cause of a RST is wrong, if fewer than 99.5 % of the states of hosts that
-captured are right (95 % with a stack; with --replay, if one is wrong) or fewer than 90 % of the assumed causes, or if a recording
-failed; 77 if this machine cannot record.
+captured are right (95 % with a stack; with --replay, if one is wrong) or fewer than 90 % of the assumed causes, or
+if a recording failed; 77 if this machine cannot record.
 
 The environment names the plugin, see tests/tshark.py.
 """

@@ -140,13 +140,14 @@ class Stack:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             for end in ours, theirs:  # when was it sent?
                 end.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-            # It goes before ordinary processes, though not as the recorders of kernels' states: it may be busy for long.
+            # It goes before ordinary processes, though not as the recorders of kernels' states: it may be busy long.
             # It is the first process of a namespace, so that with it all end that it has started, whatever happens.
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
-                 "nice", "-n", "-20", "bash", "-c", f'exec "$@" 3<&{theirs.fileno()}', "bash", *command, address, peer],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, pass_fds=[theirs.fileno()], text=True,
-                bufsize=1)
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child=KILL",
+                 "--mount-proc", "nice", "-n", "-20", "bash", "-c", f'exec "$@" 3<&{theirs.fileno()}', "bash",
+                 *command, address, peer],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, pass_fds=[theirs.fileno()],
+                text=True, bufsize=1)
         theirs.close()
         self._end = ours
         self.device = Port(ours)
@@ -216,7 +217,7 @@ class Stack:
             self.wait(name, "sysctl", TIMEOUT_S)
 
     def stop(self):
-        """End the recording: (list of Change, who told them and how exactly). What came after the capture is left out."""
+        """End the recording: (list of Change, who told them and how exactly). Without what came after the capture."""
         with self._changed:
             return ([c for c in self._changes if c.time_s <= self.device.captured_until_s],
                     f"told by its stack, largest gap {self._gap_s * 1e3:.2f} ms")
@@ -258,7 +259,7 @@ class Stack:
 
 
 class StackSocket:
-    """A socket of a driver's stack, with those of Python's methods that scenarios use. Its data are but numbers of octets."""
+    """A socket of a driver's stack, with those of Python's methods that scenarios use. Its data are but lengths."""
 
     def __init__(self, host, number=None, peer=None):
         self._host = host

@@ -16,8 +16,8 @@ _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def unpacked(suite, packages, parent):
-    """The folder, below parent, with what these packages of a suite hold. Fetched from where this machine's apt gets Debian,
-    unless it is there."""
+    """The folder, below parent, with what these packages of a suite hold. Fetched from where this machine's apt gets
+    Debian, unless it is there."""
     folder = os.path.join(parent, suite)
     if not os.path.isdir(folder):
         with tempfile.TemporaryDirectory(prefix="fetching-", dir=parent) as fetching:

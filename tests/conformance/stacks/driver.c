@@ -82,6 +82,27 @@ void driver_state(struct in_addr own, uint16_t port, struct in_addr peer, uint16
     tell(c, state);
 }
 
+/* When the first packet since the latest look was sent, by either end; tv_sec 0: none was. */
+static struct timespec first_packet;
+
+/* Tells how long ago that was, if longer than any before: states are dated later by that. */
+static void tell_lateness(void)
+{
+    static double largest_s = 0.002;
+    struct timespec now;
+
+    if (!first_packet.tv_sec)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const double late_s = (double)(now.tv_sec - first_packet.tv_sec)
+        + (double)(now.tv_nsec - first_packet.tv_nsec) / 1e9;
+    first_packet.tv_sec = 0;
+    if (late_s > largest_s) {
+        largest_s = late_s;
+        printf("gap %.6f\n", late_s);
+    }
+}
+
 /* Tells what changed since the last look. */
 static void look(void)
 {
@@ -97,6 +118,7 @@ static void look(void)
             tell(&connections[i], "CLOSED");
     }
     connection_count = kept;
+    tell_lateness();
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -211,21 +233,9 @@ static void forget(struct entry *e)
 
 void driver_output(const void *packet, size_t length)
 {
+    if (!first_packet.tv_sec)
+        clock_gettime(CLOCK_REALTIME, &first_packet);
     (void)!send(WIRE, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/* Tells how long a packet lay before it was taken, if longer than any before: states are dated later by that. */
-static void note_lateness(const struct timespec *sent)
-{
-    static double largest_s = 0.002;
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    const double late_s = (double)(now.tv_sec - sent->tv_sec) + (double)(now.tv_nsec - sent->tv_nsec) / 1e9;
-    if (late_s > largest_s) {
-        largest_s = late_s;
-        printf("gap %.6f\n", late_s);
-    }
 }
 
 /* The next packet that has come, as recv() gives it. */
@@ -243,9 +253,8 @@ static ssize_t take_packet(void *packet, size_t size)
 
     for (struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&message) : NULL; c; c = CMSG_NXTHDR(&message, c))
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
-            struct timespec sent;
-            memcpy(&sent, CMSG_DATA(c), sizeof sent);
-            note_lateness(&sent);
+            if (!first_packet.tv_sec)
+                memcpy(&first_packet, CMSG_DATA(c), sizeof first_packet);
         }
     return got;
 }

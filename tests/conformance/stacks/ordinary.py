@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ordinary closes of other TCP stacks, as bundled, raise no expert item above chat; an abort is told as one and no more.
+"""Ordinary closes of other TCP stacks, as bundled, raise no expert item above chat; an abort is told as one.
 Their states are compared by run.py --replay.
 
 The environment names the plugin, see tests/tshark.py.

@@ -6,7 +6,8 @@
 
 FOLDER is where Debian's packages user-mode-linux and libc6 of one suite were unpacked (debian.py): it is the root
 folder of that program, and this machine's root that of its kernel, whose first process is uml_init.py. That
-process is the driver; this one starts it, with LIBRARY (uml_registers.c) loaded, and gives and takes the Ethernet headers that a User-mode Linux speaks.
+process is the driver; this one starts it, with LIBRARY (uml_registers.c) loaded, and gives and takes the Ethernet
+headers that a User-mode Linux speaks.
 """
 
 import ctypes
@@ -68,10 +69,11 @@ class Uml:
             ["/usr/bin/linux.uml", "root=/dev/root", "rootfstype=hostfs", "rootflags=/host", "ro", "mem=64M", "quiet",
              "thash_entries=64", "con=null", "con0=null,fd:1", f"ssl0=fd:{line.fileno()}", "uml_dir=/tmp",
              f"vec0:transport=fd,fd={frames.fileno()},mac={OWN_LINK.hex(':')}",
-             "panic=-1", f"init={os.path.realpath(sys.executable)}", "--", "-I", "-B", os.path.join(HERE, "uml_init.py"),
-             address, peer, PEER_LINK.hex(":")],
+             "panic=-1", f"init={os.path.realpath(sys.executable)}", "--", "-I", "-B",
+             os.path.join(HERE, "uml_init.py"), address, peer, PEER_LINK.hex(":")],
             stdin=subprocess.DEVNULL, stdout=self._console, stderr=subprocess.STDOUT,
-            pass_fds=[frames.fileno(), line.fileno()], start_new_session=True, env={"TMPDIR": "/tmp", "LD_PRELOAD": f"/host{registers}"},
+            pass_fds=[frames.fileno(), line.fileno()], start_new_session=True,
+            env={"TMPDIR": "/tmp", "LD_PRELOAD": f"/host{registers}"},
             preexec_fn=lambda: _enter(folder))
         frames.close()
         line.close()
@@ -84,7 +86,8 @@ class Uml:
             part = self.line.recv(1) if ready else b""
             if not part:
                 self._console.seek(0)
-                raise RuntimeError(f"User-mode Linux does not answer: {self._console.read()[-3000:].decode(errors='replace')}")
+                complaint = self._console.read()[-3000:].decode(errors="replace")
+                raise RuntimeError(f"User-mode Linux does not answer: {complaint}")
             said += part
         return said.decode()
 

@@ -48,7 +48,8 @@ def configure(address, peer, link_address):
         fcntl.ioctl(plain, _SIOCSIFNETMASK, struct.pack("16s16s8x", DEVICE, _internet("255.255.255.0")))
         _raise_device(plain, DEVICE)
         link = struct.pack("=H14s", _ARPHRD_ETHER, bytes.fromhex(link_address.replace(":", "")))
-        fcntl.ioctl(plain, _SIOCSARP, _internet(peer) + link + struct.pack("=i16s16s", _ATF_COM | _ATF_PERM, b"", DEVICE))
+        entry = _internet(peer) + link + struct.pack("=i16s16s", _ATF_COM | _ATF_PERM, b"", DEVICE)
+        fcntl.ioctl(plain, _SIOCSARP, entry)
 
 
 def sysctl(name, value, must=True):
