@@ -186,9 +186,9 @@ class Page(Pages):
                 let wrong = 0;
                 for (let n = 0; n < player.steps.length; n++) {
                   goTo(n);
-                  for (const end of document.querySelectorAll('.end')) {
-                    const isNow = end.textContent.includes('just now');
-                    wrong += isNow ? end.querySelectorAll('.correction a').length : 0;
+                  for (const role of ROLES) {
+                    const isNow = player.steps[n].transitions.some((one) => player.connection.transitions[one].end === role);
+                    wrong += isNow ? document.querySelectorAll(`#${role}-end .correction a`).length : 0;
                   }
                 }
                 return wrong"""), capture.name)
