@@ -43,7 +43,7 @@ bool expert_items_are_referenced(const proto_tree *tree)
     return (tree && expert_info->ref_type != HF_REF_TYPE_NONE) || have_tap_listener(tap_expert);
 }
 
-/* "FIN_WAIT_1 and CLOSE_WAIT? never left until the end of the capture, 586 s": entered on one segment, so as long ago. */
+/* "FIN_WAIT_1 and CLOSE_WAIT? never left until the end of the capture, 586 s": entered on one segment, as long ago. */
 static void add_left_open(packet_info *pinfo, proto_item *item, const struct final_view *final, unsigned ends)
 {
     const char *states[2];

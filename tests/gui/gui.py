@@ -134,6 +134,7 @@ class Gui(unittest.TestCase):
             return [[row[0].split()[0], row[1], row[2], *row[5:9]] for row in rows]
 
         with self.wireshark(BUSY) as wireshark:
+            wireshark.place(wireshark.main, 0, 0, 1020, 740)    # on a small screen; other windows follow its size
             for filter_text in ("", "tcp.port==8080"):
                 self.open_connections(wireshark)
                 wireshark.write("Connections", "Display filter entry", filter_text)

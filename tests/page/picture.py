@@ -18,7 +18,7 @@ import browser as chromium  # noqa: E402
 from pages import CAPTURES, LOST  # noqa: E402
 from tshark import Tshark  # noqa: E402
 
-WIDTH, HEIGHT = 1240, 830
+WIDTH, HEIGHT = 1240, 930
 
 
 def main():

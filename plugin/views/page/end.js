@@ -135,7 +135,9 @@ function whyText(role, index) {
   }
   const at = stepOfTransition(player.steps, index);
   const own = player.steps[at].transitions.filter((one) => player.connection.transitions[one].end === role);
-  return [el('p', {}, ...[sinceText(role, entryOf(role, index))].flat()), ...own.flatMap(eventText)];
+  const entry = entryOf(role, index);
+  const back = entry === index ? [] : [' A proof put it back there at ', stepLink(at, `step ${at}`), '.'];
+  return [el('p', {}, ...[sinceText(role, entry)].flat(), ...back), ...own.flatMap(eventText)];
 }
 
 // Which arcs of the figure the end took up to the present step; undone ones count once the proof has come.
