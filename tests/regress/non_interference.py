@@ -70,7 +70,7 @@ def flip_tcp_bits(capture, out, chance):
 
 def make_captures(folder, chance):
     """Hostile captures in folder, each of several: the paths by name."""
-    sources = sorted(path for path in CAPTURES.rglob("*.pcap") if path.parent.name != "programs")
+    sources = sorted(path for path in CAPTURES.rglob("*.pcap") if path.parent.name not in ("programs", "stacks"))
     is_ethernet = [path for path in sources
                    if struct.unpack_from("<I", path.read_bytes(), 20)[0] == 1]
     whole = merged(folder, "whole", sources)
