@@ -81,7 +81,8 @@ static struct verdict cause_of_answer(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd, *r = a->rcv;
     /* A RST of the peer's own may have come first: then it is no longer known. */
-    const bool certain = comes_as_others(a) && !a->m->midstream && answers_latest(a) && has_certain_fin(s) && !r->sent_rst;
+    const bool certain = comes_as_others(a) && !a->m->midstream && answers_latest(a) && has_certain_fin(s)
+        && !r->sent_rst;
 
     if (sent_fin(s) && has_data_for(r, s))
         return (struct verdict){ RESET_DATA_AFTER_CLOSE, certain };
@@ -148,7 +149,7 @@ static struct verdict cause_of(const struct arrival *a)
     /* In the form in which Windows answers: it is the first to acknowledge those data. */
     if (sent_fin(s) && has_data_for(r, s))
         return assumed(RESET_DATA_AFTER_CLOSE);
-    return assumed(RESET_ABORTED); /* that it answers nothing, no capture can prove: what it answers may be on its way here */
+    return assumed(RESET_ABORTED); /* no capture proves that it answers nothing: that may be on its way here */
 }
 
 void reset_cause_note(const struct arrival *a)

@@ -132,14 +132,15 @@ static bool is_calm(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
 
 /*
  * What most segments are: data or an ACK that begins where its sender's last segment ended, acknowledges no more than
- * its receiver sent, comes by the same way as others, and is taken, on a calm connection. It proves nothing new and changes nothing that is shown:
- * only numbers move. (Numbers half the circle apart are both before and after each other: asked as the rules for all
- * segments ask it.)
+ * its receiver sent, comes by the same way as others, and is taken, on a calm connection. It proves nothing new and
+ * changes nothing that is shown: only numbers move. (Numbers half the circle apart are both before and after each
+ * other: asked as the rules for all segments ask it.)
  */
 static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *s, const struct tcpfsm_end *r,
                                const struct tcpfsm_segment *seg)
 {
-    return m->calm && !seg->length_doubtful && seg->hop_limit == s->hop_limit && (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK
+    return m->calm && !seg->length_doubtful && seg->hop_limit == s->hop_limit
+        && (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK
         && s->confirmed && seg->seq == s->snd_nxt && !seq_gt(seg->ack, r->snd_nxt)
         && !seq_lt(seg->seq + seg->len, r->rcv_acked); /* not dropped */
 }

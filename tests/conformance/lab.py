@@ -10,8 +10,8 @@
 
 A host can be another TCP stack instead, see stack.py. Else it is a network namespace without a name,
 held open by this process and entered by the calling thread for as long as it takes to create a
-socket there; so one thread holds the sockets of both hosts. Whatever happens, even SIGKILL, the kernel removes namespaces, devices and
-processes with this one.
+socket there; so one thread holds the sockets of both hosts. Whatever happens, even SIGKILL, the kernel removes
+namespaces, devices and processes with this one.
 """
 
 import contextlib

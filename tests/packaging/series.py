@@ -15,7 +15,8 @@ import roots
 # The release build is tested with warnings as errors; the others are compiled.
 STRICT = {"CFLAGS": "-Werror", "TCPSTATE_SERIES_RUN": "1"}
 # Which tests another series does not repeat: those of this machine's kernel, timing, counting or screen, those
-# that make Debians or take other stacks, and fuzzing, whose findings have tests of their own. None of the others may be skipped.
+# that make Debians or take other stacks, and fuzzing, whose findings have tests of their own. None of the others may
+# be skipped.
 LEFT_OUT = ["--exclude-regex", r"^(conformance\.(in_between|live)|field\.kernel|programs\.live|split\.hosts|fuzz\..*)$",
             "--label-exclude", "^(bench|gui|packaging|page|series|stacks|windows)$"]
 TEST_LIMIT_S = 1500

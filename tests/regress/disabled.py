@@ -79,7 +79,8 @@ def without_plugin(arguments, text):
 
 def files_of_all(folder):
     """Files in folder that hold all captures, of real programs those of one host, TOGETHER in each; their paths."""
-    sources = sorted(path for path in CAPTURES.rglob("*.pcap") if path.parent.name != "stacks" and not path.match("programs/*-server.pcap"))
+    sources = sorted(path for path in CAPTURES.rglob("*.pcap")
+                     if path.parent.name != "stacks" and not path.match("programs/*-server.pcap"))
     return [together(sources[first:first + TOGETHER], folder / f"from-{sources[first].stem}.pcapng")
             for first in range(0, len(sources), TOGETHER)]
 
