@@ -218,10 +218,7 @@ static void print_table(const struct view *view, struct timeline *timeline, cons
     GArray *all = sort_by_server(view, &width);
 
     timeline_begin(timeline);
-    if (all->len)
-        print_heading(width);
-    else
-        printf("No TCP connection%s.\n", view->filter ? " passes the filter" : "");
+    print_heading(width);
     for (guint n = 0; n < all->len;) {
         const char *server = g_array_index(all, struct served, n).server;
         timeline_clear(timeline);

@@ -42,7 +42,7 @@ OUTPUTS = (TEXT, ("-2", *TEXT), ("-2", *JSON), FIELDS, ("-2", *FIELDS))
 
 # The plugin's expert information, wherever it stands in a list of messages.
 OWN_MESSAGE = re.compile(r",(?:{0})(?=[,\n])|(?<=\t)(?:{0})(?:,(?:{0}))*(?:,|(?=\n))".format(
-    "|".join([*map(re.escape, SUMMARIES), r"\w+\?? never left until the end of the capture, [\d.]+ m?s",
+    "|".join([*map(re.escape, SUMMARIES), r"\w+\??(?: and \w+\??)? never left until the end of the capture, [\d.]+ m?s",
               r"A request crossed the close of a connection that had been idle for [^,\n]*, and was answered by a RST: "
               r"the \w+ has the shorter idle timeout"])))
 
