@@ -105,7 +105,8 @@ def check(folder, exact):
         if set(paths) != set(VANTAGES):
             wrong += 1
             print(f"{name}: WRONG: captured at {', '.join(paths) or 'no host'}")
-        if len({tuple(sorted(endings(of_path[path]).items())) for path in paths.values()}) > 1:
+        # An abort may cross the FIN of the other host: which was first depends on the place of capture.
+        if "abort" not in right and len({tuple(sorted(endings(of_path[path]).items())) for path in paths.values()}) > 1:
             wrong += 1
             print(f"{name}: WRONG: its hosts' captures differ in who closed")
         for at, path in paths.items():

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#define _GNU_SOURCE /* syscall() */
 #include <elf.h>
 #include <errno.h>
 #include <stdarg.h>
