@@ -23,10 +23,12 @@ CLIENT, SERVER = 0, 1
 SEVERITIES = {0x200000: "chat", 0x400000: "note", 0x600000: "warning"}  # as Wireshark's PI_ constants
 ROLES = ("client", "server")
 
-# Fields of ends by direction and by role are made in new series only where something names them.
+# Fields of ends by direction and by role, and those that repeat others, are made in new series only where something
+# names them.
 _NAMED = [f"tcpstate.{end}{what}" for end in ("src", "dst")
           for what in ("", ".event", ".left", ".entered", ".dwell", ".since", ".confirmed")]
 _NAMED += [f"tcpstate.{end}.{what}" for end in ROLES for what in ("since", "confirmed")]
+_NAMED += [f"tcpstate.{end}.{what}" for end in ("local", "remote") for what in ("left", "dwell")]
 
 
 class Endpoint(NamedTuple):
