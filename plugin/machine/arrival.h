@@ -15,7 +15,7 @@ struct arrival {
     struct tcpfsm_end *snd, *rcv; /* who sent the segment, and who is to receive it */
     const struct tcpfsm_segment *seg;
     struct tcpfsm_outcome *out;
-    bool follows_at_once; /* on a segment of the same sender: too soon for a retransmission, perhaps captured twice */
+    bool may_copy_latest; /* it ends where the latest ended, of the same sender, too soon for a retransmission */
     struct tcpfsm_latest latest; /* the segment before */
 };
 

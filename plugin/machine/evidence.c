@@ -15,7 +15,7 @@ static bool is_new(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 /* The segment repeats what was captured before, later than a copy would come. */
 static bool is_repetition(const struct arrival *a)
 {
-    return !a->follows_at_once && !(has(a->seg, TCP_FIN) && is_copy(a->snd, a->seg));
+    return !a->may_copy_latest && !(has(a->seg, TCP_FIN) && is_copy(a->snd, a->seg));
 }
 
 /* Why an end that was taken to have closed is seen to live. */
@@ -77,7 +77,8 @@ static void resume(const struct arrival *a)
 /* ACK, data or FIN from an end that lives. */
 static void evidence_of_living(const struct arrival *a)
 {
-    const struct tcpfsm_end *s = a->snd, *p = a->rcv;
+    struct tcpfsm_end *s = a->snd;
+    const struct tcpfsm_end *p = a->rcv;
 
     if (s->syn_pending)
         decide_pending_syn(a);
@@ -85,6 +86,8 @@ static void evidence_of_living(const struct arrival *a)
         && !(s->state == TCP_SYN_RCVD && s->sent_syn_ack) && !acks_syn_of(p, a->seg->ack)) {
         if (keeps_old_connection(a))
             evidence_of_opening(a);
+        else if (seq_gt(a->seg->ack, s->rcv_acked)) /* what it has of its peer now, a FIN perhaps, was not captured */
+            s->confirmed = false;
         return; /* it answers a new SYN out of its old connection: figure 9 */
     }
     if (evidence_of_opening(a))

@@ -139,14 +139,28 @@ static void evidence_of_fin_before_peers(const struct arrival *a, bool first)
     }
 }
 
+/*
+ * The data may have been sent before, and a FIN after them, which was lost on its way here: they were captured already, or
+ * the capture lacks what is before them, so it may lack their first time, too.
+ */
+static bool may_repeat_data(const struct arrival *a)
+{
+    const struct tcpfsm_end *p = a->rcv;
+    const struct tcpfsm_segment *seg = a->seg;
+
+    if (repeats_data(a->snd, seg))
+        return !a->may_copy_latest;
+    return seg->len > 0 && is_synchronized((enum tcp_state)p->state) && p->knows_rcv_nxt
+        && seq_gt(seg->seq, p->rcv_nxt);
+}
+
 /* ACK or data, no FIN yet: ESTABLISHED or CLOSE_WAIT. */
 static void evidence_before_own_fin(const struct arrival *a)
 {
     struct tcpfsm_end *s = a->snd, *p = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
     const bool hides_own = seg->len == 0 && hides_fin(s, seg->seq);
-    /* Retransmitted data: a FIN after them may have been lost on its way here. */
-    const bool repeats = repeats_data(s, seg) && !a->follows_at_once;
+    const bool repeats = may_repeat_data(a);
 
     if (!acks_fin_of(p, seg->ack)) {
         if (lacks_peer_fin(a)) {
@@ -189,6 +203,12 @@ static bool is_own_fin_sure(const struct tcpfsm_end *s, const struct tcpfsm_segm
     return !s->fin_inferred && !s->fin_disputed && (!s->fin_over_hole || fills_hole_before_fin(s, seg));
 }
 
+/* A FIN is acknowledged when it comes (RFC 9293 section 3.10.7.4, eighth check): here within a round trip. */
+static bool answers_fin_at_once(const struct arrival *a)
+{
+    return (uint32_t)a->seg->time_us - a->rcv->ctl_us <= a->m->rtt_us;
+}
+
 /* ACK or data after its own FIN. */
 static void evidence_after_own_fin(const struct arrival *a)
 {
@@ -204,7 +224,7 @@ static void evidence_after_own_fin(const struct arrival *a)
             s->confirmed = knows_fin_acked && !hides_fin(p, seg->ack);
         return;
     }
-    const bool covered_before = s->covered_peer_fin;
+    const bool prompt = !s->covered_peer_fin && answers_fin_at_once(a);
     seq_advance_received(s, p->fin + 1);
     if (!s->fin_uncovered) {
         s->confirmed = s->close_wait_proved && is_own_fin_sure(s, seg) && knows_both_fins(s, p);
@@ -219,7 +239,7 @@ static void evidence_after_own_fin(const struct arrival *a)
     } else {
         enter(a, s, TCP_CLOSING, TCP_EV_RCV_FIN);
         /* Later the capture may lack that acknowledgement; lwIP and 4.4BSD take one in a segment to be dropped. */
-        s->confirmed = knows_both_fins(s, p) && !covered_before && !s->fin_ack_dropped;
+        s->confirmed = knows_both_fins(s, p) && prompt && !s->fin_ack_dropped;
     }
 }
 

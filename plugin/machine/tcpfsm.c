@@ -40,12 +40,12 @@ static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const
     }
 }
 
-/* Whether the segment comes from the sender of the one before, too soon to be a repetition of it. */
-static bool follows_at_once(const struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
+/* Whether the segment ends where the one before ended, of the same sender, and comes too soon to be a repetition of it. */
+static bool may_copy_latest(const struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
 {
     const uint32_t elapsed_us = (uint32_t)(seg->time_us - m->latest.time_us);
 
-    return m->latest.sender == sender
+    return m->latest.sender == sender && m->latest.end == seq_end(seg)
         && elapsed_us < (m->rtt_us > REPEATS_AFTER_US ? m->rtt_us : REPEATS_AFTER_US);
 }
 
@@ -57,7 +57,7 @@ static inline void note_latest(struct tcpfsm *m, unsigned sender, const struct t
 
     m->latest = (struct tcpfsm_latest){
         .time_us = seg->time_us, .gap_us = goes_on ? m->latest.gap_us : seg->time_us - m->latest.time_us,
-        .sender = sender != 0, .kind = (uint8_t)kind,
+        .end = seq_end(seg), .sender = sender != 0, .kind = (uint8_t)kind,
     };
 }
 
@@ -104,7 +104,7 @@ static void judge(const struct arrival *a)
         copy = !evidence_of_syn(a);
 
     if (!(syn && a->snd->syn_pending)) /* else its numbers are not those of the connection */
-        seq_note_sent(a->snd, a->rcv, a->seg, a->follows_at_once);
+        seq_note_sent(a->snd, a->rcv, a->seg, a->may_copy_latest);
 
     if (!syn)
         effect_of_ack(a);
@@ -258,7 +258,7 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         seg = &syn;
     }
     const struct arrival a = {
-        .m = m, .snd = snd, .rcv = rcv, .seg = seg, .out = out, .follows_at_once = follows_at_once(m, sender, seg),
+        .m = m, .snd = snd, .rcv = rcv, .seg = seg, .out = out, .may_copy_latest = may_copy_latest(m, sender, seg),
         .latest = m->latest,
     };
     const enum tcpfsm_latest_kind kind = kind_of(snd, seg);

@@ -177,6 +177,7 @@ enum tcpfsm_latest_kind {
 struct tcpfsm_latest {
     int64_t  time_us; /* when it was captured */
     int64_t  gap_us; /* since the segment before it; before the first of several with new data of one end */
+    uint32_t end;    /* one past its last sequence number */
     uint8_t  sender; /* index of the end that sent it */
     uint8_t  kind;   /* enum tcpfsm_latest_kind */
 };

@@ -99,9 +99,9 @@ static inline void note_window(struct tcpfsm_end *e, struct tcpfsm_end *peer, co
 }
 
 /* The same where the end has retransmitted something: its window may be down to one segment (RFC 5681 section 3.1). */
-static void note_retransmission(struct tcpfsm_end *e, const struct tcpfsm_segment *seg, bool follows_at_once)
+static void note_retransmission(struct tcpfsm_end *e, const struct tcpfsm_segment *seg, bool may_be_copy)
 {
-    const bool twice = (follows_at_once && seq_end(seg) == e->snd_nxt) || ((seg->flags & TCP_SYN) && is_copy(e, seg));
+    const bool twice = may_be_copy || ((seg->flags & TCP_SYN) && is_copy(e, seg));
 
     if (e->captured && e->knows_data_end && seq_lt(seg->seq, e->data_end) && !twice)
         e->held_back = true;
@@ -130,7 +130,8 @@ static void note_ack(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct
 }
 
 /* The end's FIN. What was captured of it before reached up to had_to, if had_data. */
-static void note_fin(struct tcpfsm_end *e, const struct tcpfsm_segment *seg, bool had_data, uint32_t had_to)
+static void note_fin(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg, bool had_data,
+                     uint32_t had_to)
 {
     const uint32_t number = seq_data_end(seg);
 
@@ -146,16 +147,21 @@ static void note_fin(struct tcpfsm_end *e, const struct tcpfsm_segment *seg, boo
         e->fin_began = seg->seq;
     e->data_end = number;
     e->knows_data_end = true;
+    if (peer->has_acked && seq_gt(peer->rcv_acked, number)) { /* captured after its acknowledgement */
+        e->fin_acked = true;
+        peer->covered_peer_fin = true;
+        peer->fin_lost |= peer->knows_fin; /* which may have covered this one: a guess */
+    }
 }
 
 void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
-                   bool follows_at_once)
+                   bool may_be_copy)
 {
     const uint32_t data_end = seq_data_end(seg), end = seq_end(seg), had_to = e->data_end;
     const bool had_data = e->knows_data_end, has_data = seg->len > 0 || (seg->flags & TCP_SYN);
 
     if (has_data)
-        note_retransmission(e, seg, follows_at_once);
+        note_retransmission(e, seg, may_be_copy);
     if (seg->flags & TCP_ACK)
         note_ack(e, peer, seg);
     if (has_data) {
@@ -171,7 +177,7 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
         e->has_ctl = true;
         e->has_ctl_tsval = seg->has_tsval;
         if (seg->flags & TCP_FIN) {
-            note_fin(e, seg, had_data, had_to);
+            note_fin(e, peer, seg, had_data, had_to);
             peer->rcv_tsval = seg->tsval;
             peer->has_rcv_tsval = seg->has_tsval;
         }

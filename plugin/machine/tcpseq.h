@@ -141,10 +141,10 @@ void seq_forget_sent(struct tcpfsm_end *e);
 
 /*
  * Notes numbers, acknowledgement and window of a segment that the end sent.
- *  follows_at_once  on another segment of its own: if it equals that, it was captured twice
+ *  may_be_copy  of the end's segment before: perhaps it was captured twice, and not retransmitted
  */
 void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
-                   bool follows_at_once);
+                   bool may_be_copy);
 
 /* Notes by how much the end's windows are scaled, once the connection is calm. */
 void seq_note_scale(struct tcpfsm_end *e, const struct tcpfsm_end *peer);
