@@ -29,15 +29,12 @@ bool comes_as_others(const struct arrival *a)
  * A stack may begin with another hop limit for a RST than for a socket, and paths that share the load differ by their
  * length: then the end's other segments differ, too.
  */
-bool comes_from_elsewhere(const struct arrival *a)
+static bool comes_from_elsewhere(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
-    const struct tcpfsm_end *s = a->snd;
-
-    return s->hop_settled && !s->hop_varies && s->hop_limit != 0 && a->seg->hop_limit != 0
-        && hops_passed(a->seg->hop_limit) != hops_passed(s->hop_limit);
+    return s->hop_settled && !s->hop_varies && s->hop_limit != 0 && seg->hop_limit != 0
+        && hops_passed(seg->hop_limit) != hops_passed(s->hop_limit);
 }
 
-#define ID_STEP_MOST 1024      /* further than that is no step of a counter which the end has for this peer */
 #define ID_DISORDER_MOST 64    /* segments by which another is overtaken */
 #define ID_FAR 8192            /* no counter goes as far in the time below */
 #define ID_FRESH_US 1000000
@@ -71,32 +68,30 @@ void in_between_note(struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 }
 
 /* Its identification lies far from the counter that numbered the end's segments up to a moment ago. */
-static bool leaves_counter(const struct arrival *a)
+static bool leaves_counter(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
-    const struct tcpfsm_end *s = a->snd;
-    const uint16_t step = (uint16_t)(a->seg->ip_id - s->ip_id);
+    const uint16_t step = (uint16_t)(seg->ip_id - s->ip_id);
 
-    return s->id_steps == ID_STEPS_SETTLED && !s->id_varies && a->seg->ip_id != 0 && step > ID_FAR
-        && (uint16_t)-step > ID_FAR && (uint32_t)a->seg->time_us - s->id_us < ID_FRESH_US;
+    return s->id_steps == ID_STEPS_SETTLED && !s->id_varies && seg->ip_id != 0 && step > ID_FAR
+        && (uint16_t)-step > ID_FAR && (uint32_t)seg->time_us - s->id_us < ID_FRESH_US;
 }
 
 /*
  * A second RST, with another number, beyond all that the end has sent and the peer acknowledged. An end aborts once;
  * its answers have numbers that the peer acknowledged. Those who reset in another's name guess how far it has come.
  */
-static bool guesses_number(const struct arrival *a)
+static bool guesses_number(const struct tcpfsm_end *s, const struct tcpfsm_end *peer, uint32_t seq)
 {
-    const struct tcpfsm_end *s = a->snd, *p = a->rcv;
-    const uint32_t seq = a->seg->seq;
+    const bool is_second = s->sent_rst && s->reset_cause != RESET_NONE
+        && (s->rst_seq != seq || s->reset_cause == RESET_IN_BETWEEN); /* the same again: a copy of a guess */
 
-    return s->sent_rst && s->reset_cause != RESET_NONE && s->rst_seq != seq && seq != 0 && s->knows_snd_nxt
-        && s->captured && seq_gt(seq, s->snd_nxt) && !is_beyond_any_window(s, seq)
-        && p->has_acked && seq_gt(seq, p->rcv_acked);
+    return is_second && seq != 0 && s->knows_snd_nxt && s->captured && seq_gt(seq, s->snd_nxt)
+        && !is_beyond_any_window(s, seq) && peer->has_acked && seq_gt(seq, peer->rcv_acked);
 }
 
-bool is_rst_in_between(const struct arrival *a)
+bool is_in_between(const struct tcpfsm_end *s, const struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
 {
-    return comes_from_elsewhere(a) || leaves_counter(a) || guesses_number(a);
+    return comes_from_elsewhere(s, seg) || leaves_counter(s, seg) || guesses_number(s, peer, seg->seq);
 }
 
 void in_between_note_belied(const struct arrival *a)

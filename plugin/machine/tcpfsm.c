@@ -259,7 +259,7 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
     }
     const struct arrival a = {
         .m = m, .snd = snd, .rcv = rcv, .seg = seg, .out = out, .follows_at_once = follows_at_once(m, sender, seg),
-        .latest = m->latest,
+        .in_between = has(seg, TCP_RST) && is_in_between(snd, rcv, seg), .latest = m->latest,
     };
     const enum tcpfsm_latest_kind kind = kind_of(snd, seg);
     if (!first)
