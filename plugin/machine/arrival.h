@@ -16,7 +16,7 @@ struct arrival {
     const struct tcpfsm_segment *seg;
     struct tcpfsm_outcome *out;
     bool follows_at_once; /* on a segment of the same sender: too soon for a retransmission, perhaps captured twice */
-    bool in_between; /* a RST that is unlike what its sender sends otherwise */
+    bool in_between; /* a RST or FIN that is unlike what its sender sends otherwise */
     struct tcpfsm_latest latest; /* the segment before */
 };
 

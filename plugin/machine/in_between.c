@@ -25,14 +25,17 @@ bool comes_as_others(const struct arrival *a)
     return s->hop_limit != 0 && !s->hop_varies && a->seg->hop_limit == s->hop_limit;
 }
 
+#define HOPS_MOST 30 /* that a path has: traceroute looks no further. More: the program chose the number, as BGP's 1 */
+
 /*
- * A stack may begin with another hop limit for a RST than for a socket, and paths that share the load differ by their
- * length: then the end's other segments differ, too.
+ * It passed another number of routers than all the end's other segments, two at least. A stack may begin with another hop
+ * limit for a RST than for a socket, and paths that share the load differ by their length: then the end's other segments
+ * differ, too.
  */
 static bool comes_from_elsewhere(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
     return s->hop_settled && !s->hop_varies && s->hop_limit != 0 && seg->hop_limit != 0
-        && hops_passed(seg->hop_limit) != hops_passed(s->hop_limit);
+        && hops_passed(s->hop_limit) <= HOPS_MOST && hops_passed(seg->hop_limit) != hops_passed(s->hop_limit);
 }
 
 #define ID_DISORDER_MOST 64    /* segments by which another is overtaken */
@@ -67,13 +70,23 @@ void in_between_note(struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
     note_identification(s, seg);
 }
 
-/* Its identification lies far from the counter that numbered the end's segments up to a moment ago. */
+/* An identification whose lower octet comes first, as old Windows writes it. */
+static uint16_t turned(uint16_t id)
+{
+    return (uint16_t)(id << 8 | id >> 8);
+}
+
+/*
+ * Its identification lies far from the counter that numbered the end's segments up to a moment ago. Not so what has no
+ * ACK: some versions of Linux number what answers without a socket by another counter than a socket's.
+ */
 static bool leaves_counter(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
     const uint16_t step = (uint16_t)(seg->ip_id - s->ip_id);
 
-    return s->id_steps == ID_STEPS_SETTLED && !s->id_varies && seg->ip_id != 0 && step > ID_FAR
-        && (uint16_t)-step > ID_FAR && (uint32_t)seg->time_us - s->id_us < ID_FRESH_US;
+    return s->id_steps == ID_STEPS_SETTLED && !s->id_varies && seg->ip_id != 0 && has(seg, TCP_ACK) && step > ID_FAR
+        && (uint16_t)-step > ID_FAR && (uint16_t)(turned(seg->ip_id) - turned(s->ip_id)) > ID_STEP_MOST
+        && (uint32_t)seg->time_us - s->id_us < ID_FRESH_US;
 }
 
 /*
@@ -91,7 +104,8 @@ static bool guesses_number(const struct tcpfsm_end *s, const struct tcpfsm_end *
 
 bool is_in_between(const struct tcpfsm_end *s, const struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
 {
-    return comes_from_elsewhere(s, seg) || leaves_counter(s, seg) || guesses_number(s, peer, seg->seq);
+    return comes_from_elsewhere(s, seg) || leaves_counter(s, seg)
+        || (has(seg, TCP_RST) && guesses_number(s, peer, seg->seq));
 }
 
 void in_between_note_belied(const struct arrival *a)

@@ -14,7 +14,7 @@ enum {
     ID_STEP_MOST = 1024, /* further than that is no step of a counter which the end has for this peer */
 };
 
-/* Notes hop limit and identification of a segment that is no RST. Call for each, once it has been judged. */
+/* Notes hop limit and identification of a segment. Call for each that is no RST nor in between, once it has been judged. */
 void in_between_note(struct tcpfsm_end *s, const struct tcpfsm_segment *seg);
 
 /*
@@ -38,8 +38,8 @@ static inline bool in_between_note_in_order(struct tcpfsm_end *s, const struct t
 bool comes_as_others(const struct arrival *a);
 
 /*
- * Whether a RST is unlike what the end sends otherwise. Call once, before it moves an end: what is decided here goes
- * with the segment, as arrival.in_between.
+ * Whether a RST or FIN is unlike what the end sends otherwise. Call once, before it moves an end: what is decided here
+ * goes with the segment, as arrival.in_between.
  */
 bool is_in_between(const struct tcpfsm_end *s, const struct tcpfsm_end *peer, const struct tcpfsm_segment *seg);
 
