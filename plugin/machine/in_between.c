@@ -90,15 +90,16 @@ static bool leaves_counter(const struct tcpfsm_end *s, const struct tcpfsm_segme
 }
 
 /*
- * A second RST, with another number, beyond all that the end has sent and the peer acknowledged. An end aborts once;
- * its answers have numbers that the peer acknowledged. Those who reset in another's name guess how far it has come.
+ * A RST after an abort, with another number, beyond all that the end has sent and the peer acknowledged. An end aborts
+ * once; its answers, which may overtake that, have numbers that the peer acknowledged. Those who reset in another's name
+ * guess how far it has come.
  */
 static bool guesses_number(const struct tcpfsm_end *s, const struct tcpfsm_end *peer, uint32_t seq)
 {
-    const bool is_second = s->sent_rst && s->reset_cause != RESET_NONE
-        && (s->rst_seq != seq || s->reset_cause == RESET_IN_BETWEEN); /* the same again: a copy of a guess */
+    const bool aborted = s->sent_rst && (s->reset_cause == RESET_ABORTED || s->reset_cause == RESET_TIMEOUT);
+    const bool guessed = s->sent_rst && s->reset_cause == RESET_IN_BETWEEN; /* the same again: a copy of that */
 
-    return is_second && seq != 0 && s->knows_snd_nxt && s->captured && seq_gt(seq, s->snd_nxt)
+    return (guessed || (aborted && s->rst_seq != seq)) && seq != 0 && s->knows_snd_nxt && s->captured && seq_gt(seq, s->snd_nxt)
         && !is_beyond_any_window(s, seq) && peer->has_acked && seq_gt(seq, peer->rcv_acked);
 }
 
