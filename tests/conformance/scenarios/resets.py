@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every reason that Linux has for a RST, as far as a program at an end can bring it about; those that
-the other themes bring about apart. Not so memory: its limits are those of the whole machine, not of a
-namespace."""
+the other themes bring about apart. That of memory only by another stack (stacks/): its limits are those of the whole machine,
+not of a namespace."""
 
 import socket
 import subprocess
@@ -280,6 +280,23 @@ def mptcp_unread_data(lab):
 @scenario("Multipath TCP: data come to a client that has closed.", mptcp=("client", "server"))
 def mptcp_data_to_closed(lab):
     _data_to_closed(lab, "client")
+
+
+@scenario("More connections that their programs have left than the machine keeps: it resets the second as it is closed, and the "
+          "first, whose FIN is not acknowledged.", machine_sysctls={"net.ipv4.tcp_max_orphans": 0})
+def too_many_orphans(lab):
+    who, = set(HOSTS) - set(lab.kernels)
+    other, = set(HOSTS) - {who}
+    listener = lab.listen()
+    pairs = [dict(zip(HOSTS, lab.connect(listener, port=port))) for port in (40000, 40001)]
+    for pair in pairs:
+        talk(*pair.values())
+    lab.settle()
+    lab.wire.lose(other, lambda s: 40000 in (s.source_port, s.destination_port), nth=EVERY)
+    pairs[0][who].close()
+    lab.idle(0.3)  # until the kernel, which counts them every 0.1 s, knows of it
+    pairs[1][who].close()
+    lab.idle(1.5)
 
 
 _SECOND_PORT = "5001"
