@@ -69,5 +69,5 @@ void evidence_of_rst(const struct arrival *a)
     const bool own_number = is_own_number(a);
     enter_closed(a, s, TCP_CLOSED, TCP_EV_SND_RST);
     s->fin_asks = false;
-    s->confirmed = own_number && !never_opened && !may_stay && !a->in_between;
+    s->confirmed = own_number && !never_opened && !may_stay;
 }

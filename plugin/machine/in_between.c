@@ -34,7 +34,7 @@ bool comes_as_others(const struct arrival *a)
  */
 static bool comes_from_elsewhere(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
-    return s->hop_settled && !s->hop_varies && s->hop_limit != 0 && seg->hop_limit != 0
+    return seg->hop_limit != s->hop_limit && s->hop_settled && !s->hop_varies && s->hop_limit != 0 && seg->hop_limit != 0
         && hops_passed(s->hop_limit) <= HOPS_MOST && hops_passed(seg->hop_limit) != hops_passed(s->hop_limit);
 }
 
@@ -84,8 +84,8 @@ static bool leaves_counter(const struct tcpfsm_end *s, const struct tcpfsm_segme
 {
     const uint16_t step = (uint16_t)(seg->ip_id - s->ip_id);
 
-    return s->id_steps == ID_STEPS_SETTLED && !s->id_varies && seg->ip_id != 0 && has(seg, TCP_ACK) && step > ID_FAR
-        && (uint16_t)-step > ID_FAR && (uint16_t)(turned(seg->ip_id) - turned(s->ip_id)) > ID_STEP_MOST
+    return step > ID_FAR && (uint16_t)-step > ID_FAR && s->id_steps == ID_STEPS_SETTLED && !s->id_varies
+        && seg->ip_id != 0 && has(seg, TCP_ACK) && (uint16_t)(turned(seg->ip_id) - turned(s->ip_id)) > ID_STEP_MOST
         && (uint32_t)seg->time_us - s->id_us < ID_FRESH_US;
 }
 

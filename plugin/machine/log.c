@@ -68,8 +68,8 @@ static struct log_facts facts_of(const struct log *log, const struct tcpfsm *m)
 }
 
 /* The next entry: as the one before, but that the segment and its event are given. */
-static struct log_entry *append(struct log *log, const struct log_position *at, const struct tcpfsm_outcome *out,
-                                unsigned end, uint8_t event)
+static struct log_entry *append(struct log *log, const struct log_position *at, bool opened, unsigned end,
+                                uint8_t event)
 {
     struct log_entry *e = &log->entry[log->count];
 
@@ -85,21 +85,21 @@ static struct log_entry *append(struct log *log, const struct log_position *at, 
     e->facts = log->facts;
     e->reset_cause = log->reset_cause & 0xf;
     e->event = event & 0x1f;
+    e->in_between = 0;
     e->end = end & 1;
-    e->opened = out->opened;
-    e->in_between = out->in_between;
+    e->opened = opened;
     return e;
 }
 
-static void append_transition(struct log *log, const struct log_position *at, const struct tcpfsm_outcome *out,
-                              unsigned end, uint8_t state, uint8_t event)
+static void append_transition(struct log *log, const struct log_position *at, bool opened, unsigned end,
+                              uint8_t state, uint8_t event)
 {
     uint32_t since = log->count < LOG_UNSEEN ? log->count : LOG_UNSEEN;
 
     log->facts.stuck &= ~(1U << end) & 3;
     if (tcp_event_corrects(event))
         find_restored(log, end, state, &since);
-    struct log_entry *e = append(log, at, out, end, event);
+    struct log_entry *e = append(log, at, opened, end, event);
     if (end == 0) {
         e->state0 = state & 0xf;
         e->since0 = since & LOG_UNSEEN;
@@ -137,12 +137,14 @@ void log_append(struct log *log, const struct log_position *at, unsigned sender,
         const unsigned end = sender ^ i;
         const struct tcpfsm_change *change = &out->end[end];
         for (unsigned n = 0; n < change->count; n++)
-            append_transition(log, at, out, end, change->state[n], change->event[n]);
+            append_transition(log, at, out->opened, end, change->state[n], change->event[n]);
     }
     if (m->race_idle_us && log->races < log->race_room)
         log->race[log->races++] = (struct log_race){ .idle_ns = m->race_idle_us * 1000, .entry = before };
     if (log->count == before)
-        append(log, at, out, 0, TCP_EV_NONE);
+        append(log, at, out->opened, 0, TCP_EV_NONE);
+    if (out->in_between)
+        log->entry[log->count - 1].in_between = 1;
 }
 
 static bool is_after(const struct log_entry *e, uint32_t frame, uint8_t layer)

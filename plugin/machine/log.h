@@ -40,7 +40,7 @@ struct log_entry {
     uint32_t frame;
     uint32_t since0 : 26; /* index of the entry with which end 0 entered its state, or LOG_UNSEEN */
     uint32_t event : 5;   /* enum tcp_event, why; TCP_EV_NONE: no transition */
-    uint32_t in_between : 1; /* the segment, a RST or FIN, seems to come from someone in between */
+    uint32_t in_between : 1; /* the segment's last: it is a RST or FIN, and seems to come from someone in between */
     uint32_t since1 : 26; /* the same of end 1 */
     uint32_t end : 1;     /* index of the end that made the transition */
     uint32_t opened : 1;  /* the segment's SYN began an incarnation */

@@ -145,12 +145,6 @@ static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *
         && !seq_lt(seg->seq + seg->len, r->rcv_acked); /* not dropped */
 }
 
-/* Whether the segment ends a connection, or one direction of it: what those in between send in an end's name. */
-static bool is_ending(const struct tcpfsm_segment *seg)
-{
-    return has(seg, TCP_RST) || (seg->flags & (TCP_FIN | TCP_SYN | TCP_ACK)) == (TCP_FIN | TCP_ACK);
-}
-
 static bool awaits_ack_of_fin(enum tcp_state state)
 {
     return state == TCP_FIN_WAIT_1 || state == TCP_CLOSING || state == TCP_LAST_ACK;
@@ -213,19 +207,19 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
         race_decide(a);
     }
     judge(a);
-    if (!has(a->seg, TCP_RST) && !a->in_between)
+    if (a->in_between) { /* the end in whose name it came may know nothing of it */
+        out->in_between = news = true;
+        a->snd->confirmed = false;
+        a->snd->fin_disputed |= has(a->seg, TCP_FIN);
+    } else if (!has(a->seg, TCP_RST)) {
         in_between_note(a->snd, a->seg);
+    }
     if (a->rcv->confirmed && may_have_moved(a))
         a->rcv->confirmed = false;
     if (a->seg->length_doubtful) { /* so are its numbers, and which of them is its FIN's */
         a->snd->confirmed = a->rcv->confirmed = false;
         a->snd->fin_disputed = true;
     }
-    if (a->in_between && has(a->seg, TCP_FIN)) { /* the end in whose name it came may know nothing of it */
-        a->snd->confirmed = false;
-        a->snd->fin_disputed = true;
-    }
-    out->in_between = a->in_between;
     m->calm = is_calm(a->snd, a->rcv) && is_calm(a->rcv, a->snd);
     if (m->calm) {
         seq_note_scale(a->snd, a->rcv);
@@ -237,7 +231,7 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
         m->reset_confirmed = false;
         m->race = (struct tcpfsm_race){ 0 };
     }
-    news |= out->opened | out->tries_on | out->in_between | (out->end[0].count + out->end[1].count > 0);
+    news |= out->opened | out->tries_on | (out->end[0].count + out->end[1].count > 0);
     if (news || (a->seg->flags & (TCP_FIN | TCP_RST))) {
         const enum tcp_closer closer = closer_of(m);
         news |= closer != (enum tcp_closer)m->closed_by;
@@ -270,7 +264,7 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
     }
     const struct arrival a = {
         .m = m, .snd = snd, .rcv = rcv, .seg = seg, .out = out, .follows_at_once = follows_at_once(m, sender, seg),
-        .in_between = is_ending(seg) && is_in_between(snd, rcv, seg), .latest = m->latest,
+        .in_between = (seg->flags & (TCP_RST | TCP_FIN)) && is_in_between(snd, rcv, seg), .latest = m->latest,
     };
     const enum tcpfsm_latest_kind kind = kind_of(snd, seg);
     if (!first)

@@ -317,7 +317,7 @@ def _connect_to_be_joined(lab, subflows):
     return client, server
 
 
-@scenario("Multipath TCP: the server takes no second subflow.", mptcp=("client", "server"))
+@scenario("Multipath TCP: the server takes no second subflow.", mptcp=("client", "server"), look="tcpstate.reset_cause")
 def mptcp_join_prohibited(lab):
     client, server = _connect_to_be_joined(lab, subflows=0)
     close(lab, client, server)
