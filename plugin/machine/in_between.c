@@ -1,5 +1,7 @@
 /* in_between.c
- * By what a segment is seen to come from someone in between, in its end's name.
+ * By what a segment is seen to come from someone in between, in its end's name. Firewalls and load balancers reset; boxes of
+ * providers and censors send a FIN too, with a page of their own (Nakibly and others, Website-Targeted False Content
+ * Injection by Network Operators, 2016; Yadav and others, Where The Light Gets In, 2018).
  *
  * Each sign is one that no known stack shows by itself. No signs, for stacks differ in them, or one stack in its own RSTs:
  *  - the window: Linux aborts with its present one, answers with 0, Windows always with 0;
@@ -34,8 +36,9 @@ bool comes_as_others(const struct arrival *a)
  */
 static bool comes_from_elsewhere(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
-    return seg->hop_limit != s->hop_limit && s->hop_settled && !s->hop_varies && s->hop_limit != 0 && seg->hop_limit != 0
-        && hops_passed(s->hop_limit) <= HOPS_MOST && hops_passed(seg->hop_limit) != hops_passed(s->hop_limit);
+    return seg->hop_limit != s->hop_limit && s->hop_settled && !s->hop_varies && s->hop_limit != 0
+        && seg->hop_limit != 0 && hops_passed(s->hop_limit) <= HOPS_MOST
+        && hops_passed(seg->hop_limit) != hops_passed(s->hop_limit);
 }
 
 #define ID_DISORDER_MOST 64    /* segments by which another is overtaken */
@@ -78,7 +81,7 @@ static uint16_t turned(uint16_t id)
 
 /*
  * Its identification lies far from the counter that numbered the end's segments up to a moment ago. Not so what has no
- * ACK: some versions of Linux number what answers without a socket by another counter than a socket's.
+ * ACK: what answers without a socket may be numbered by another counter than a socket's.
  */
 static bool leaves_counter(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
@@ -99,8 +102,8 @@ static bool guesses_number(const struct tcpfsm_end *s, const struct tcpfsm_end *
     const bool aborted = s->sent_rst && (s->reset_cause == RESET_ABORTED || s->reset_cause == RESET_TIMEOUT);
     const bool guessed = s->sent_rst && s->reset_cause == RESET_IN_BETWEEN; /* the same again: a copy of that */
 
-    return (guessed || (aborted && s->rst_seq != seq)) && seq != 0 && s->knows_snd_nxt && s->captured && seq_gt(seq, s->snd_nxt)
-        && !is_beyond_any_window(s, seq) && peer->has_acked && seq_gt(seq, peer->rcv_acked);
+    return (guessed || (aborted && s->rst_seq != seq)) && seq != 0 && s->knows_snd_nxt && s->captured
+        && seq_gt(seq, s->snd_nxt) && !is_beyond_any_window(s, seq) && peer->has_acked && seq_gt(seq, peer->rcv_acked);
 }
 
 bool is_in_between(const struct tcpfsm_end *s, const struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)

@@ -14,7 +14,7 @@ enum {
     ID_STEP_MOST = 1024, /* further than that is no step of a counter which the end has for this peer */
 };
 
-/* Notes hop limit and identification of a segment. Call for each that is no RST nor in between, once it has been judged. */
+/* Notes hop limit and identification of a segment. Call for each, RSTs and what is in between apart, once judged. */
 void in_between_note(struct tcpfsm_end *s, const struct tcpfsm_segment *seg);
 
 /*
