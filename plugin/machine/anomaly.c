@@ -47,7 +47,8 @@ static uint32_t why_reset(const struct scene *s)
 {
     const uint8_t from = s->snd->previous;
 
-    if (s->shown->reset_cause == RESET_IN_BETWEEN) /* which tells nothing of the end in whose name it came */
+    /* The one tells nothing of the end in whose name it came, in the other that never had the connection. */
+    if (s->shown->reset_cause == RESET_IN_BETWEEN || s->shown->reset_cause == RESET_HANDSHAKE_GIVEN_UP)
         return BIT(ABORT);
     if (from == TCP_CLOSED) { /* it had closed, or had reset: its first RST, ignored or not, has told of that */
         const bool closed = s->snd->event == TCP_EV_RCV_ACK_OF_FIN || s->snd->event == TCP_EV_TIMEOUT_2MSL;
@@ -148,12 +149,13 @@ uint32_t anomalies_of(const struct log_view *shown, unsigned src, const struct t
             found |= anomaly_of_step(&scene, &step);
     }
     if (seg->flags & TCP_RST)
-        found |= anomaly_of_rst(&scene) | (shown->reset_cause == RESET_IN_BETWEEN ? BIT(RESET_IN_BETWEEN) : 0)
-            | (log_race_idle_ns(shown) >= 0 ? BIT(CLOSE_RACE) : 0);
+        found |= anomaly_of_rst(&scene) | (log_race_idle_ns(shown) >= 0 ? BIT(CLOSE_RACE) : 0);
     else if (is_syn(seg))
         found |= is_challenged(&scene) && !(found & BIT(TIME_WAIT_REUSED)) ? BIT(SYN_SYNCHRONIZED) : 0;
     else if (is_data_after_close(&scene))
         found |= BIT(DATA_AFTER_CLOSE);
+    if (shown->in_between)
+        found |= seg->flags & TCP_RST ? BIT(RESET_IN_BETWEEN) : BIT(FIN_IN_BETWEEN);
     if (belies_rst(&scene))
         found |= BIT(RESET_BELIED);
     if (log_stuck_by(shown) & 1U << src)

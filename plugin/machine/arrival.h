@@ -16,6 +16,7 @@ struct arrival {
     const struct tcpfsm_segment *seg;
     struct tcpfsm_outcome *out;
     bool may_copy_latest; /* it ends where the latest ended, of the same sender, too soon for a retransmission */
+    bool in_between; /* a RST or FIN that is unlike what its sender sends otherwise */
     struct tcpfsm_latest latest; /* the segment before */
 };
 

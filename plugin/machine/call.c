@@ -47,6 +47,8 @@ unsigned calls_of(const struct log_view *shown, unsigned src, const struct tcpfs
     unsigned calls = seg->len > 0 && !(seg->flags & TCP_RST) ? TCP_CALL_BIT(SEND) : 0;
     struct log_step step;
 
+    if (shown->in_between)
+        return 0; /* of the end in whose name it came */
     for (uint32_t n = 0; n < shown->count; n++) {
         if (log_step(shown, n, &step) && step.end == src)
             calls |= call_of_step(&step, seg);

@@ -221,7 +221,7 @@ static void evidence_after_own_fin(const struct arrival *a)
         if (s->state == TCP_FIN_WAIT_1)
             s->confirmed = false; /* the capture may lack the acknowledgement of its FIN */
         else if (s->state == TCP_FIN_WAIT_2)
-            s->confirmed = knows_fin_acked && !hides_fin(p, seg->ack);
+            s->confirmed = knows_fin_acked && !s->fin_disputed && !hides_fin(p, seg->ack);
         return;
     }
     const bool prompt = !s->covered_peer_fin && answers_fin_at_once(a);

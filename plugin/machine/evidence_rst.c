@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "in_between.h"
+#include "arrival.h"
 
 /* The form of reset with which LISTEN, SYN_SENT and SYN_RCVD refuse a segment (RFC 9293 section 3.10.7). */
 static bool is_refusal(const struct arrival *a)
@@ -69,5 +69,5 @@ void evidence_of_rst(const struct arrival *a)
     const bool own_number = is_own_number(a);
     enter_closed(a, s, TCP_CLOSED, TCP_EV_SND_RST);
     s->fin_asks = false;
-    s->confirmed = own_number && !never_opened && !may_stay && !is_rst_in_between(a);
+    s->confirmed = own_number && !never_opened && !may_stay;
 }

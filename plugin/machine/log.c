@@ -85,6 +85,7 @@ static struct log_entry *append(struct log *log, const struct log_position *at, 
     e->facts = log->facts;
     e->reset_cause = log->reset_cause & 0xf;
     e->event = event & 0x1f;
+    e->in_between = 0;
     e->end = end & 1;
     e->opened = opened;
     return e;
@@ -142,6 +143,8 @@ void log_append(struct log *log, const struct log_position *at, unsigned sender,
         log->race[log->races++] = (struct log_race){ .idle_ns = m->race_idle_us * 1000, .entry = before };
     if (log->count == before)
         append(log, at, out->opened, 0, TCP_EV_NONE);
+    if (out->in_between)
+        log->entry[log->count - 1].in_between = 1;
 }
 
 static bool is_after(const struct log_entry *e, uint32_t frame, uint8_t layer)
@@ -197,6 +200,7 @@ static void view_entry(struct log_view *view, const struct log_entry *shown)
     view->local_by = shown->facts.local_by;
     view->midstream = shown->facts.midstream;
     view->opened = view->count && shown->opened;
+    view->in_between = view->count && shown->in_between;
     view->closed_by = shown->facts.closed_by;
     view->reset_cause = shown->reset_cause;
     view->reset_confirmed = shown->facts.reset_confirmed;

@@ -40,7 +40,7 @@ struct log_entry {
     uint32_t frame;
     uint32_t since0 : 26; /* index of the entry with which end 0 entered its state, or LOG_UNSEEN */
     uint32_t event : 5;   /* enum tcp_event, why; TCP_EV_NONE: no transition */
-    uint32_t spare : 1;   /* 0 */
+    uint32_t in_between : 1; /* the segment's last: it is a RST or FIN, and seems to come from someone in between */
     uint32_t since1 : 26; /* the same of end 1 */
     uint32_t end : 1;     /* index of the end that made the transition */
     uint32_t opened : 1;  /* the segment's SYN began an incarnation */
@@ -113,6 +113,7 @@ struct log_view {
     struct log_end end[2]; /* by index of end */
     uint32_t first, count; /* the segment's own entries, if it has any */
     uint8_t  client, local, local_by, midstream, opened, closed_by;
+    uint8_t  in_between; /* the segment is a RST or a FIN, and seems to come from someone in between */
     uint8_t  reset_cause, reset_confirmed; /* of the latest RST: on a RST, its own */
 };
 

@@ -80,9 +80,9 @@ static struct verdict cause_while_opening(const struct arrival *a)
 static struct verdict cause_of_answer(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd, *r = a->rcv;
-    /* A RST of the peer's own may have come first: then it is no longer known. */
+    /* A RST of the peer's own, or of someone in between, may have come first: then it is no longer known. */
     const bool certain = comes_as_others(a) && !a->m->midstream && answers_latest(a) && has_certain_fin(s)
-        && !r->sent_rst;
+        && !r->sent_rst && s->reset_cause != RESET_IN_BETWEEN;
 
     if (sent_fin(s) && has_data_for(r, s))
         return (struct verdict){ RESET_DATA_AFTER_CLOSE, certain };
@@ -128,11 +128,11 @@ static struct verdict cause_of(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd, *r = a->rcv;
 
-    if (is_rst_in_between(a))
+    if (a->in_between)
         return assumed(RESET_IN_BETWEEN);
     if (refuses_syn(a))
         return assumed(RESET_NOTHING_LISTENS);
-    if (s->state == TCP_CLOSED && s->sent_rst && s->reset_cause != RESET_NONE)
+    if (s->state == TCP_CLOSED && s->sent_rst && s->reset_cause != RESET_NONE && s->reset_cause != RESET_IN_BETWEEN)
         return cause_after_own(a);
     if (s->state == TCP_SYN_SENT || s->state == TCP_SYN_RCVD)
         return cause_while_opening(a);

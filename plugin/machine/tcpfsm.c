@@ -207,8 +207,13 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
         race_decide(a);
     }
     judge(a);
-    if (!has(a->seg, TCP_RST))
+    if (a->in_between) { /* the end in whose name it came may know nothing of it */
+        out->in_between = news = true;
+        a->snd->confirmed = false;
+        a->snd->fin_disputed |= has(a->seg, TCP_FIN);
+    } else if (!has(a->seg, TCP_RST)) {
         in_between_note(a->snd, a->seg);
+    }
     if (a->rcv->confirmed && may_have_moved(a))
         a->rcv->confirmed = false;
     if (a->seg->length_doubtful) { /* so are its numbers, and which of them is its FIN's */
@@ -259,7 +264,7 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
     }
     const struct arrival a = {
         .m = m, .snd = snd, .rcv = rcv, .seg = seg, .out = out, .may_copy_latest = may_copy_latest(m, sender, seg),
-        .latest = m->latest,
+        .in_between = (seg->flags & (TCP_RST | TCP_FIN)) && is_in_between(snd, rcv, seg), .latest = m->latest,
     };
     const enum tcpfsm_latest_kind kind = kind_of(snd, seg);
     if (!first)

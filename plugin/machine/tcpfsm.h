@@ -140,7 +140,7 @@ struct tcpfsm_end {
     bool fin_lost : 1;         /* its first FIN was not captured: whether it had the peer's is a guess */
     bool fin_guess : 1;        /* one-sided capture: the last acknowledgement may have covered its FIN */
     bool fin_over_hole : 1;    /* when its FIN was captured, numbers before it had not been: it may be forged */
-    bool fin_disputed : 1;     /* it was captured with several numbers, data came after it, or a length is doubtful */
+    bool fin_disputed : 1;     /* captured with several numbers, data came after it, in between, or a length is doubtful */
     bool fin_uncovered : 1;    /* its FIN left before it had the peer's */
     bool fin_acked : 1;        /* the peer sent an acknowledgement of its FIN */
     bool fin_ack_provable : 1;
@@ -233,6 +233,7 @@ struct tcpfsm_change {
 struct tcpfsm_outcome {
     struct tcpfsm_change end[2];
     bool opened;   /* the segment's SYN began an incarnation */
+    bool in_between; /* it is a RST or a FIN, and seems to come from someone in between, in its sender's name */
     bool tries_on; /* its SYN is that on which the sender was waiting already, and finds another peer: figure 9 */
 };
 

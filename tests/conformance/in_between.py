@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A router between two hosts: RSTs that its firewall or an injector sends are told from those of the hosts.
+"""A router between two hosts: RSTs and FINs that its firewall or an injector sends are told from those of the hosts.
 
 Three network namespaces, captured at the client. Skipped, with the reason, where they or nft cannot be had.
 """
@@ -22,6 +22,7 @@ sys.path.insert(0, str(TESTS))
 from tshark import Tshark  # noqa: E402
 
 UNABLE = 77  # exit status
+TRUE = ("1", "True")  # a boolean, by the series of Wireshark
 CLIENT, ROUTER, SERVER = (f"tcpstate-{os.getpid()}-{name}" for name in ("client", "router", "server"))
 LINKS = f"""
 link add c0 netns {CLIENT} type veth peer name r0 netns {ROUTER}
@@ -63,8 +64,8 @@ try:
 except OSError:
     pass
 """
-# At the word "go on", RSTs to the client in the name of the server: as far as it has come, by the hop limit that its own
-# segments have here. Words: what to add to its number and to its identification, for each RST.
+# At the word "go on", RSTs or FINs to the client in the name of the server: as far as it has come, by the hop limit that its
+# own segments have here. Words, for each: RST or FIN, and what to add to number, identification and hop limit.
 INJECT = """
 import socket, struct, sys
 sys.path.insert(0, sys.argv[1])
@@ -88,10 +89,11 @@ source, destination, seq, ack = struct.unpack_from("!HHII", last, header)
 length = len(last) - header - (last[header + 12] >> 4) * 4
 ident = struct.unpack_from("!H", last, 4)[0]
 for words in sys.argv[2:]:
-    further, jump = map(int, words.split(","))
-    segment = packets.tcp("10.9.2.1", "10.9.1.1", source, destination, seq + length + further, ack, ["RST", "ACK"])
+    flag, *additions = words.split(",")
+    further, jump, nearer = map(int, additions)
+    segment = packets.tcp("10.9.2.1", "10.9.1.1", source, destination, seq + length + further, ack, [flag, "ACK"])
     made = packets.ip("10.9.2.1", "10.9.1.1", packets.TCP, segment, ident=(ident + jump) % 65536 if jump else 0)
-    made = made[:8] + bytes([last[8] - 1]) + made[9:]
+    made = made[:8] + bytes([last[8] - 1 + nearer]) + made[9:]
     out.sendto(made, ("10.9.1.1", 0))
 print("sent", flush=True)
 """
@@ -174,21 +176,32 @@ def record(path, server_does, rule_before="", rule_then="", inject_then=()):
 
 
 class InBetween(unittest.TestCase):
-    """Who sent the RST."""
+    """Who sent the RST, or the FIN."""
 
     @classmethod
     def setUpClass(cls):
         cls.tshark = cls.enterClassContext(Tshark())
 
-    def rows(self, *schedule, **rules):
-        """Of each segment that is a RST or has the expert item: (cause, whether it is confirmed, whether the item is
-        there)."""
+    def fields(self, names, *schedule, **rules):
+        """Those fields of each segment, and as the last whether the expert item is there."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "x.pcap"
             record(path, *schedule, **rules)
-            rows = self.tshark.fields(path, ["tcpstate.reset_cause.str", "tcpstate.reset_cause.confirmed",
-                                             "tcpstate.expert.reset_in_between"])
-        return [(cause, confirmed in ("1", "True"), bool(item)) for cause, confirmed, item in rows if cause or item]
+            rows = self.tshark.fields(path, [*names, "tcpstate.expert.reset_in_between"])
+        return [(*values, bool(item)) for *values, item in rows]
+
+    def rows(self, *schedule, **rules):
+        """Of each segment that is a RST or has the expert item: (cause, whether it is confirmed, whether the item is
+        there)."""
+        rows = self.fields(["tcpstate.reset_cause.str", "tcpstate.reset_cause.confirmed"], *schedule, **rules)
+        return [(cause, confirmed in TRUE, item) for cause, confirmed, item in rows if cause or item]
+
+    def fins(self, *schedule, **rules):
+        """Of each FIN in the name of the server: whether it has the item; and on how many segments from there on the
+        server's state is confirmed."""
+        rows = self.fields(["ip.src", "tcp.flags.fin", "tcpstate.server.confirmed"], *schedule, **rules)
+        places = [n for n, (source, fin, *_) in enumerate(rows) if source == "10.9.2.1" and fin in TRUE]
+        return [(rows[n][3], sum(confirmed in TRUE for _, _, confirmed, _ in rows[n:])) for n in places]
 
     def told(self, *schedule, **rules):
         """The same of the first."""
@@ -213,16 +226,36 @@ class InBetween(unittest.TestCase):
         self.assertEqual([item for _, _, item in rows], [False])
 
     def test_identification_of_others(self):
-        self.assertEqual(self.told("wait", inject_then=["0,30000"]), ("someone in between", False, True))
+        self.assertEqual(self.told("wait", inject_then=["RST,0,30000,0"]), ("someone in between", False, True))
 
     def test_numbers_that_are_guessed(self):
-        rows = self.rows("wait", inject_then=["0,0", "1460,0", "4380,0"])
+        rows = self.rows("wait", inject_then=["RST,0,0,0", "RST,1460,0,0", "RST,4380,0,0"])
         self.assertEqual(rows[:3], [("aborted by its program", False, False),
                                     *[("someone in between", False, True)] * 2])
 
+    def test_fin_from_nearer_by(self):
+        """The server, which knows nothing of it, is not proved to have closed by anything that it sends after."""
+        self.assertEqual(self.fins("wait", inject_then=["FIN,0,0,1"]), [(True, 0)])
+
+    def test_fin_with_identification_of_others(self):
+        self.assertEqual(self.fins("wait", inject_then=["FIN,0,30000,0"]), [(True, 0)])
+
+    def test_fin_of_server(self):
+        [(item, confirmed)] = self.fins("wait")
+        self.assertFalse(item)
+        self.assertGreater(confirmed, 0)
+
+    def test_fin_where_paths_differ(self):
+        [(item, _)] = self.fins("wait", rule_before="ip saddr 10.9.2.1 numgen inc mod 2 0 ip ttl set 50")
+        self.assertFalse(item)
+
+    def test_fin_where_identifications_differ(self):
+        [(item, _)] = self.fins("wait", rule_before="ip saddr 10.9.2.1 ip id set numgen random mod 65536")
+        self.assertFalse(item)
+
     def test_server_sends_on(self):
         """The RST is as good as the server's own, whose next data tell that it knows nothing of it."""
-        first, *others = self.rows("talk", inject_then=["0,0"])
+        first, *others = self.rows("talk", inject_then=["RST,0,0,0"])
         self.assertEqual(first, ("aborted by its program", False, False))
         self.assertIn(("", False, True), others)
 

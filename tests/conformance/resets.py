@@ -39,7 +39,10 @@ CAUSES = {
     "TCP_DISCONNECT_WITH_DATA": _BY_PROGRAM,
     "TCP_ABORT_ON_MEMORY": _BY_PROGRAM,      # it had closed, and there is no memory for orphans
     "TCP_KEEPALIVE_TIMEOUT": {"keep-alive or user timeout"},
-    "MPTCP_RST_EMPTCP": _BY_PROGRAM,
+    # Of Multipath TCP (RFC 8684 section 3.6), for one subflow.
+    "MPTCP_RST_EMPTCP": _BY_PROGRAM | {"connection unknown"},  # a subflow that joins what its peer does not know
+    "MPTCP_RST_EPROHIBIT": {"handshake given up"},  # one more than the end takes
+    "MPTCP_RST_EUNSPEC": _BY_PROGRAM,        # its connection has ended
 }
 
 

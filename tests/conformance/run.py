@@ -184,8 +184,8 @@ def _plan_pairing(arguments, folder, **how):
     works = {}
     for name in arguments.scenarios:
         scenario = scenarios.SCENARIOS[name]
-        if scenario.missing:
-            print(f"{name}: not recorded, for this kernel lacks {scenario.missing}")
+        if missing := scenario.missing(how.get("stacks")):
+            print(f"{name}: not recorded, for this kernel lacks {missing}")
         else:
             works[name] = functools.partial(scenario.record, folder, scenarios.VANTAGES,
                                             POLL_EVERY_S, **how)

@@ -168,6 +168,7 @@ static void check_view(const struct pair *r, const struct seen *s, uint32_t fram
     CHECK(v.client == s->client && v.midstream == s->midstream && v.closed_by == s->closed_by,
           "frame %" PRIu32 ": client, midstream or closer differs", frame);
     CHECK(v.opened == (moved && s->out.opened), "frame %" PRIu32 ": opened is %u", frame, v.opened);
+    CHECK(v.in_between == (moved && s->out.in_between), "frame %" PRIu32 ": in_between is %u", frame, v.in_between);
     uint32_t next[2] = { 0, 0 };
     for (uint32_t n = 0; n < v.count; n++) {
         struct log_step step;
@@ -214,7 +215,7 @@ static bool begins_anew(const struct tcpfsm_change *change)
 static void check_news(const struct tcpfsm *before, const struct tcpfsm *after, const struct tcpfsm_outcome *out,
                        bool news)
 {
-    const bool differs = out->opened || out->end[0].count > 0 || out->end[1].count > 0
+    const bool differs = out->opened || out->in_between || out->end[0].count > 0 || out->end[1].count > 0
         || before->end[0].confirmed != after->end[0].confirmed || before->end[1].confirmed != after->end[1].confirmed
         || before->client != after->client || before->midstream != after->midstream
         || before->closed_by != after->closed_by || before->reset_cause != after->reset_cause

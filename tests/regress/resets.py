@@ -29,6 +29,7 @@ CAUSES = {
     "time-wait-assassinated": [(14, "old duplicate in TIME_WAIT", True)],
     "answer-and-unread-data-by-server": [(12, "aborted by its program", False), (13, "connection unknown", False)],
     "keep-alive-in-vain-by-server": [(10, "keep-alive or user timeout", False)],
+    "mptcp-join-prohibited": [(9, "handshake given up", False), (10, "aborted by its program", False)],
     "request-races-close": [(10, "data after close", True)],
     "figure-09": [(8, "unacceptable acknowledgement", False)],
     "programs/keep-alive-race-client": [(11, "data after close", False), (12, "data after close", False)],

@@ -59,7 +59,7 @@ static void check_log(struct player *p, const struct tcpfsm_outcome *out, bool n
     }
     if (!shows_the_same(shown, &known))
         complain(p, "is shown otherwise than the machine knows it", "row");
-    const bool changes = out->opened || out->tries_on || out->end[0].count || out->end[1].count;
+    const bool changes = out->opened || out->tries_on || out->in_between || out->end[0].count || out->end[1].count;
     if (news && p->segments > 0 && !changes && shows_the_same(shown, shown - 1)
         && shown->reset_cause == shown[-1].reset_cause && shown->reset_confirmed == shown[-1].reset_confirmed)
         complain(p, "is written down, though it shows nothing new", "row");
@@ -111,8 +111,9 @@ void check_again(struct player *p)
 
         if (!log_find(&p->log, frame, p->reading->in_pairs ? n % 2 : 0, &now) || now.first != then->first
             || now.count != then->count || memcmp(now.end, then->end, sizeof now.end) != 0
-            || now.closed_by != then->closed_by || now.reset_cause != then->reset_cause
-            || now.reset_confirmed != then->reset_confirmed || now.client != then->client || now.midstream != then->midstream)
+            || now.closed_by != then->closed_by || now.in_between != then->in_between
+            || now.reset_cause != then->reset_cause || now.reset_confirmed != then->reset_confirmed
+            || now.client != then->client || now.midstream != then->midstream)
             complain(p, "is shown otherwise than before", "an earlier row");
         tell_row(&now, &again);
         if (again.anomalies != p->shown_row[n].anomalies || again.calls != p->shown_row[n].calls

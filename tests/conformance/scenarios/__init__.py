@@ -30,13 +30,15 @@ class Scenario:
     ipv6: bool = False
     mptcp: tuple = ()       # the hosts that use Multipath TCP
     sysctls: dict = dataclasses.field(default_factory=dict)  # of both hosts
+    machine_sysctls: dict = dataclasses.field(default_factory=dict)  # of the host that is a machine of its own, a stack
     only: str = ""          # capture filter of the hosts
     snaplen: int = SNAPLEN  # bytes kept of each frame
     midstream: bool = False  # the function itself starts the captures
 
-    @property
-    def missing(self):
-        """What this kernel lacks for it, or nothing."""
+    def missing(self, stacks=None):
+        """What this kernel lacks for it, or nothing. stacks: as of record()."""
+        if self.machine_sysctls and not stacks:
+            return f"a machine for it alone: {', '.join(self.machine_sysctls)} is of no namespace, but of all"
         return "Multipath TCP" if self.mptcp and not os.path.exists("/proc/sys/net/mptcp") else ""
 
     def record(self, folder, vantages=(), poll_every_s=kernel.POLL_EVERY_S, stacks=None, prefix=""):
@@ -46,6 +48,8 @@ class Scenario:
         paths = {at: f"{stem}-{at}.pcap" for at in vantages} or {self.at: f"{stem}.pcap"}
         with Lab(ethernet=self.ethernet, ipv6=self.ipv6, sysctls=self.sysctls, mptcp=self.mptcp,
                  poll_every_s=poll_every_s, stacks=stacks) as lab:
+            for name in stacks or {}:
+                lab.hosts[name].set_sysctls(self.machine_sysctls)
             def capture():
                 for at, path in paths.items():
                     lab.capture(at, path, self.only, self.snaplen)

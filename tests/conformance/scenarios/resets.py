@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every reason that Linux has for a RST, as far as a program at an end can bring it about; those that
-the other themes bring about apart. Not so memory: its limits are those of the whole machine, not of a
-namespace."""
+the other themes bring about apart. That of memory only by another stack (stacks/): its limits are those of the whole machine,
+not of a namespace."""
 
 import socket
+import subprocess
 
 from forge import forge
-from lab import abort, send
+from lab import TIMEOUT_S, abort, send
 from scenarios import close, enter, scenario, talk
-from wire import ACK, DATA, EVERY, HOSTS, SYN_ACK, any_segment
+from wire import ACK, DATA, EVERY, HOSTS, RST, SYN, SYN_ACK, any_segment
 
 _TCP_USER_TIMEOUT = 18  # of linux/tcp.h
 _TCP_LINGER2 = 8
@@ -279,6 +280,78 @@ def mptcp_unread_data(lab):
 @scenario("Multipath TCP: data come to a client that has closed.", mptcp=("client", "server"))
 def mptcp_data_to_closed(lab):
     _data_to_closed(lab, "client")
+
+
+@scenario("More connections that their programs have left than the machine keeps: it resets the second as it is closed, and the "
+          "first, whose FIN is not acknowledged.", machine_sysctls={"net.ipv4.tcp_max_orphans": 0})
+def too_many_orphans(lab):
+    who, = set(HOSTS) - set(lab.kernels)
+    other, = set(HOSTS) - {who}
+    listener = lab.listen()
+    pairs = [dict(zip(HOSTS, lab.connect(listener, port=port))) for port in (40000, 40001)]
+    for pair in pairs:
+        talk(*pair.values())
+    lab.settle()
+    lab.wire.lose(other, lambda s: 40000 in (s.source_port, s.destination_port), nth=EVERY)
+    pairs[0][who].close()
+    lab.idle(0.3)  # until the kernel, which counts them every 0.1 s, knows of it
+    pairs[1][who].close()
+    lab.idle(1.5)
+
+
+_SECOND_PORT = "5001"
+
+
+def _connect_to_be_joined(lab, subflows):
+    """A connection of Multipath TCP, which the client joins by a second subflow to another port of the server. subflows:
+    how many more than one the server takes."""
+    def set_up(host, *words):
+        with lab.hosts[host].inside():
+            subprocess.run(["ip", "mptcp", *words], check=True, timeout=TIMEOUT_S)
+    set_up("client", "limits", "set", "subflows", "1", "add_addr_accepted", "1")
+    set_up("server", "limits", "set", "subflows", str(subflows))
+    set_up("server", "endpoint", "add", lab.address("server", 0)[0], "port", _SECOND_PORT, "signal")
+    client, server = lab.connect()
+    send(client, server, b"Are you there?\n")
+    lab.settle(0.5)
+    return client, server
+
+
+@scenario("Multipath TCP: the server takes no second subflow.", mptcp=("client", "server"), look="tcpstate.reset_cause")
+def mptcp_join_prohibited(lab):
+    client, server = _connect_to_be_joined(lab, subflows=0)
+    close(lab, client, server)
+
+
+@scenario("Multipath TCP: when the second subflow's SYN comes, the server has aborted, and the client does not know yet.",
+          mptcp=("client", "server"))
+def mptcp_join_after_abort(lab):
+    held = lab.wire.hold("client", lambda s: SYN(s) and s.destination_port == int(_SECOND_PORT), nth=EVERY)
+    client, server = _connect_to_be_joined(lab, subflows=1)
+    lab.wire.delay("server", RST, 0.5)
+    abort(server)
+    lab.idle(0.1)
+    held.release()
+    lab.settle(0.6)
+    client.close()
+
+
+@scenario("Multipath TCP: the client aborts a connection of two subflows.", mptcp=("client", "server"))
+def mptcp_abort_of_two(lab):
+    client, server = _connect_to_be_joined(lab, subflows=1)
+    abort(client)
+    lab.settle()
+    server.close()
+
+
+@scenario("Multipath TCP: the client closes a connection of two subflows with data unread.", mptcp=("client", "server"))
+def mptcp_unread_data_of_two(lab):
+    client, server = _connect_to_be_joined(lab, subflows=1)
+    server.sendall(b"x" * 1000)
+    lab.settle()
+    client.close()
+    lab.settle()
+    server.close()
 
 
 @scenario("Data in flight when the client aborts, answered one by one.")
