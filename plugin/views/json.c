@@ -41,14 +41,14 @@ struct json_stream {
     uint32_t frame; /* with which it began */
 };
 
-/* Wireshark may begin one on a SYN that does not open a connection: see RFC 9293 section 3.10.7.4, a challenge ACK. */
+/* Wireshark may begin one on a SYN of another number, 4.4 and later on a SYN,ACK too, though that opens nothing here. */
 static void note_stream(struct json_connection *c, wmem_allocator_t *pool, packet_info *pinfo,
                         const struct annotated_segment *segment)
 {
     struct json_stream *last = c->last_stream;
     uint32_t number;
 
-    if ((segment->seg.flags & (TCP_SYN | TCP_ACK)) != TCP_SYN || pinfo->num == c->base.first_frame
+    if (!(segment->seg.flags & TCP_SYN) || pinfo->num == c->base.first_frame
         || !stream_of(pinfo, segment, &number) || number <= (last ? last->number : c->base.stream))
         return;
     struct json_stream *s = wmem_new0(pool, struct json_stream);
