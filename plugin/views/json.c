@@ -41,7 +41,7 @@ struct json_stream {
     uint32_t frame; /* with which it began */
 };
 
-/* Wireshark may begin one on a SYN of another number, 4.4 and later on a SYN,ACK too, though that opens nothing here. */
+/* Wireshark may begin one on a SYN of another number, 4.4 and later on a SYN,ACK too, though it opens nothing here. */
 static void note_stream(struct json_connection *c, wmem_allocator_t *pool, packet_info *pinfo,
                         const struct annotated_segment *segment)
 {
