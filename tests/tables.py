@@ -17,7 +17,7 @@ class Anomaly(NamedTuple):
 _ROWS = re.findall(r'^TCP_ANOMALY\( *\d+, *\w+, *"(\w+)", *(\w+), *"(.*)"\)$',
                    (_MACHINE / "tcp_anomalies.def").read_text(encoding="utf-8"), re.M)
 
-# By the word that its field, tcpstate.expert.WORD, ends with; of those that share one the first, which is the proved one.
+# By the word that its field, tcpstate.expert.WORD, ends with; of those that share one the first, the proved one.
 ANOMALIES = {word: Anomaly(severity, summary) for word, severity, summary in reversed(_ROWS)}
 
 # What each says.

@@ -414,8 +414,8 @@ static void add_final(const struct place *at)
     if (final->left_open)
         add_left_open(at);
     if (final->attempt) {
-        set_line(at, add_number(at, &hf.attempt, final->attempt), "Attempt failed: ", attempt_name(final->attempt), ". ",
-                 attempt_sentence(final->attempt), NULL);
+        set_line(at, add_number(at, &hf.attempt, final->attempt), "Attempt failed: ", attempt_name(final->attempt),
+                 ". ", attempt_sentence(final->attempt), NULL);
         add_text(&named, &hf.attempt_str, attempt_name(final->attempt));
     }
     if (!named_fields_are_registered)
@@ -475,8 +475,9 @@ static bool is_final_referenced(const struct annotated *a)
 {
     return a->words || is_referenced(&hf.left_open) || is_referenced(&hf.attempt)
         || (named_fields_are_registered
-            && (is_referenced(&hf.attempt_str) | is_referenced(&hf.client_final.state) | is_referenced(&hf.client_final.str)
-                | is_referenced(&hf.server_final.state) | is_referenced(&hf.server_final.str)));
+            && (is_referenced(&hf.attempt_str) | is_referenced(&hf.client_final.state)
+                | is_referenced(&hf.client_final.str) | is_referenced(&hf.server_final.state)
+                | is_referenced(&hf.server_final.str)));
 }
 
 bool annotation_is_referenced(proto_tree *tree)

@@ -63,14 +63,14 @@ static void add_left_open(packet_info *pinfo, proto_item *item, const struct fin
                            count > 1 ? states[1] : "", age);
 }
 
-/* The end that closed an idle connection has the shorter idle timeout: requests are safe if their sender's is shorter. */
+/* The end that closed an idle connection has the shorter idle timeout; requests are safe if their sender's is. */
 static void add_close_race(packet_info *pinfo, proto_item *item, const struct log_view *shown, unsigned src)
 {
     char idle[NUMBER_SIZE];
 
     expert_add_info_format(pinfo, item, &items[TCP_ANOMALY_CLOSE_RACE],
-                           "A request crossed the close of a connection that had been idle for %s, and was answered by a "
-                           "RST: the %s has the shorter idle timeout",
+                           "A request crossed the close of a connection that had been idle for %s, and was answered by "
+                           "a RST: the %s has the shorter idle timeout",
                            number_duration(idle, log_race_idle_ns(shown)), src == shown->client ? "client" : "server");
 }
 

@@ -95,8 +95,8 @@ struct fields hf = {
     .midstream = FLAG_FIELD(hf.midstream, "Connection: handshake not captured", "tcpstate.midstream",
         "The capture has no handshake of this connection; present only then."),
     .reset_cause = NAMED_FIELD(hf.reset_cause, "Reset: cause", "tcpstate.reset_cause", reset_cause_names,
-        "Why this RST was sent: the cause that fits best its form and what both ends had sent before; present only on a "
-        "RST."),
+        "Why this RST was sent: the cause that fits best its form and what both ends had sent before; present only on "
+        "a RST."),
     .reset_cause_confirmed = FLAG_FIELD(hf.reset_cause_confirmed, "Reset: cause confirmed",
         "tcpstate.reset_cause.confirmed",
         "Whether the capture proves the cause for which this RST was sent; otherwise it only fits best."),

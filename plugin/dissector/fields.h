@@ -15,7 +15,7 @@ enum field_end { LOCAL_END, REMOTE_END, CLIENT_END, SERVER_END, SRC_END, DST_END
 struct end_fields {
     hf_register_info state, str; /* of local and remote in every visible tree, of client and server the state */
     hf_register_info entered, event, since, duration, confirmed, call; /* of local and remote */
-    hf_register_info previous, left, dwell, event_str, call_str, mark; /* where something refers to them, as all others of
+    hf_register_info previous, left, dwell, event_str, call_str, mark; /* where something refers to them, as all of
                                                                           other ends */
 };
 
@@ -30,7 +30,7 @@ struct fields {
     hf_register_info local_by, transition, closed_by, midstream, reset_cause, reset_cause_confirmed, attempt, left_open;
 };
 
-/* Wireshark keeps no copy of a field, but writes its number and who refers to it into this one: to look takes no call. */
+/* Wireshark keeps no copy of a field, but writes its number and who refers to it into this one: a look is no call. */
 extern struct fields hf;
 
 /*

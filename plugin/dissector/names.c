@@ -144,7 +144,9 @@ const char *reset_cause_text(uint8_t cause, bool confirmed)
 #undef RESET_CAUSE
     };
 
-    return confirmed || cause == RESET_NONE || cause >= array_length(assumed) ? reset_cause_name(cause) : assumed[cause];
+    if (confirmed || cause == RESET_NONE || cause >= array_length(assumed))
+        return reset_cause_name(cause);
+    return assumed[cause];
 }
 
 const char *attempt_name(uint8_t attempt)

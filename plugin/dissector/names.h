@@ -10,8 +10,8 @@
 
 #include "ws_compat.h"
 
-/* By number, each ends with { 0, NULL }: enum tcp_state, enum tcp_event, enum tcp_closer, enum tcp_call, enum reset_cause,
- * enum attempt. */
+/* By number, each ends with { 0, NULL }: enum tcp_state, enum tcp_event, enum tcp_closer, enum tcp_call,
+ * enum reset_cause, enum attempt. */
 extern const value_string tcp_state_names[];
 extern const value_string tcp_event_names[];
 extern const value_string tcp_closer_names[];

@@ -280,7 +280,8 @@ static void register_preferences(void)
         "60 on Linux, 120 on Windows.",
         10, &pair_time_wait_s);
     prefs_register_uint_preference(module, "stuck_after", "Stuck after (seconds)",
-        "How long an end may stay in a state of opening or closing, in seconds, before it counts as stuck or left open.",
+        "How long an end may stay in a state of opening or closing, in seconds, before it counts as stuck or left "
+        "open.",
         10, &pair_stuck_after_s);
     prefs_register_bool_preference(module, "info_column", "Transitions in the Info column",
         "Whether the Info column tells each segment's changes of state.",

@@ -70,7 +70,7 @@ uint16_t pair_port(const struct pair *pair, unsigned end);
 /* Writes the octets of an end's address, 4 for IPv4, else 16. */
 void pair_address(const struct pair *pair, unsigned end, uint8_t octets[PAIR_ADDRESS_MAX]);
 
-/* Preferences: how long TIME_WAIT lasts, and how long a state of closing may last before it is called stuck; seconds. */
+/* Preferences, in seconds: how long TIME_WAIT lasts, and a state of closing may last before it is called stuck. */
 extern unsigned pair_time_wait_s, pair_stuck_after_s;
 
 /* The latter in nanoseconds. */

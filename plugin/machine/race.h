@@ -11,9 +11,9 @@
 
 /*
  * An end closes a connection that was idle; its peer, which cannot know, sends a request, and gets a RST. These note
- * what may become one: call for each segment but those of calm connections, before anything of it is noted; and for each
- * RST, once its cause is noted. A connection was idle if nothing was captured for a round trip, or for a second where
- * that is not known.
+ * what may become one: call for each segment but those of calm connections, before anything of it is noted; and for
+ * each RST, once its cause is noted. A connection was idle if nothing was captured for a round trip, or for a second
+ * where that is not known.
  */
 void race_note(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg);
 void race_decide(const struct arrival *a);

@@ -59,16 +59,15 @@ static struct sockets *sockets_of(struct incarnation_list *all, const struct log
     return pair;
 }
 
-/* Wireshark's conversation of the segment has the number of its stream. */
-static void find_stream(struct incarnation *i, packet_info *pinfo, const struct annotated_segment *segment)
+/* Wireshark's conversation of the segment has it. */
+bool stream_of(packet_info *pinfo, const struct annotated_segment *segment, uint32_t *stream)
 {
     conversation_t *conversation = find_conversation(pinfo->num, &segment->src, &segment->dst, CONVERSATION_TCP,
                                                      segment->srcport, segment->destport, 0);
 
-    if (conversation) {
-        i->stream = get_tcp_conversation_data(conversation, pinfo)->stream;
-        i->has_stream = true;
-    }
+    if (conversation)
+        *stream = get_tcp_conversation_data(conversation, pinfo)->stream;
+    return conversation;
 }
 
 static struct incarnation *add(struct incarnation_list *all, packet_info *pinfo, const struct tcpstate_tap *tap)
@@ -82,7 +81,7 @@ static struct incarnation *add(struct incarnation_list *all, packet_info *pinfo,
     copy_address_wmem(all->pool, &i->address[!src], &segment->dst);
     i->port[src] = segment->srcport;
     i->port[!src] = segment->destport;
-    find_stream(i, pinfo, segment);
+    i->has_stream = stream_of(pinfo, segment, &i->stream);
     if (all->last)
         all->last->next = i;
     else

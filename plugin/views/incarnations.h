@@ -41,6 +41,9 @@ struct incarnation_list {
 struct incarnation *incarnations_note(struct incarnation_list *all, packet_info *pinfo,
                                       const struct tcpstate_tap *tap);
 
+/* Wireshark's number of the TCP stream of a segment. Returns whether it has one. */
+bool stream_of(packet_info *pinfo, const struct annotated_segment *segment, uint32_t *stream);
+
 void incarnations_forget(struct incarnation_list *all);
 
 /* Nanoseconds since the incarnation's first segment; negative where time stamps run backwards. */

@@ -34,7 +34,34 @@ static void remark(struct json_connection *c, wmem_allocator_t *pool, uint32_t f
     c->last = r;
 }
 
-void json_note(struct json_connection *c, wmem_allocator_t *pool, const packet_info *pinfo,
+/* A TCP stream of Wireshark that began amid the connection. */
+struct json_stream {
+    struct json_stream *next;
+    uint32_t number;
+    uint32_t frame; /* with which it began */
+};
+
+/* Wireshark may begin one on a SYN of another number, 4.4 and later on a SYN,ACK too, though it opens nothing here. */
+static void note_stream(struct json_connection *c, wmem_allocator_t *pool, packet_info *pinfo,
+                        const struct annotated_segment *segment)
+{
+    struct json_stream *last = c->last_stream;
+    uint32_t number;
+
+    if (!(segment->seg.flags & TCP_SYN) || pinfo->num == c->base.first_frame
+        || !stream_of(pinfo, segment, &number) || number <= (last ? last->number : c->base.stream))
+        return;
+    struct json_stream *s = wmem_new0(pool, struct json_stream);
+    s->number = number;
+    s->frame = pinfo->num;
+    if (last)
+        last->next = s;
+    else
+        c->streams = s;
+    c->last_stream = s;
+}
+
+void json_note(struct json_connection *c, wmem_allocator_t *pool, packet_info *pinfo,
                const struct tcpstate_tap *tap)
 {
     const struct tcpfsm_segment *seg = &tap->segment.seg;
@@ -45,6 +72,7 @@ void json_note(struct json_connection *c, wmem_allocator_t *pool, const packet_i
     c->octets[src] += seg->len;
     c->last_ns = time_ns(&pinfo->abs_ts);
     zeek_segment(&c->zeek, src, seg);
+    note_stream(c, pool, pinfo, &tap->segment);
     if (anomalies)
         remark(c, pool, pinfo->num, anomalies);
 }
@@ -137,6 +165,19 @@ static const char *role_of(const struct final_view *final, unsigned end)
     return end == final->client ? "client" : "server";
 }
 
+static void put_streams(json_dumper *json, const struct json_connection *c)
+{
+    json_dumper_set_member_name(json, "later_streams");
+    json_dumper_begin_array(json);
+    for (const struct json_stream *s = c->streams; s; s = s->next) {
+        json_dumper_begin_object(json);
+        put_number(json, "stream", s->number);
+        put_number(json, "frame", s->frame);
+        json_dumper_end_object(json);
+    }
+    json_dumper_end_array(json);
+}
+
 /*
  * Most of what is printed, so the members are written at once: json_dumper takes as many instructions for each name as
  * the format does for all. All that is between quotes is ours: names without anything to be escaped.
@@ -226,6 +267,7 @@ void json_put(json_dumper *json, const struct json_connection *c, const struct j
         put_number(json, "stream", i->stream);
     else
         put_literal(json, "stream", "null");
+    put_streams(json, c);
     put_end(json, "client", c, &last.end[final.client], &final.end[final.client], final.client,
             choice->hosts);
     put_end(json, "server", c, &last.end[!final.client], &final.end[!final.client], !final.client,

@@ -15,11 +15,13 @@
 #include <wsutil/json_dumper.h>
 
 struct json_remark;
+struct json_stream;
 
 /* What is kept of a connection. Filled with zeros but for its first member. */
 struct json_connection {
     struct incarnation base;
     struct json_remark *first, *last;
+    struct json_stream *streams, *last_stream; /* that began after its first segment */
     uint64_t octets[2];   /* of payload, repetitions too; by index of end, as segments and zeek */
     uint64_t segments[2];
     int64_t  last_ns;     /* when its latest segment was captured */
@@ -34,7 +36,7 @@ struct json_choice {
 };
 
 /* Notes a segment of the connection, in order of the capture. pool: where it lives, as long as the connection. */
-void json_note(struct json_connection *c, wmem_allocator_t *pool, const packet_info *pinfo,
+void json_note(struct json_connection *c, wmem_allocator_t *pool, packet_info *pinfo,
                const struct tcpstate_tap *tap);
 
 /* Prints the connection: a value. */

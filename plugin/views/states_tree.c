@@ -92,7 +92,7 @@ static void count_present(stats_tree *st, const struct states_tree *tree, struct
     c->is_counted = true;
 }
 
-/* Ends left open: "10.0.0.5:8443 in CLOSE_WAIT", "clients of 10.0.0.5:8443 in FIN_WAIT_2". Once the capture was read. */
+/* Ends left open, once the capture was read: "10.0.0.5:8443 in CLOSE_WAIT", "clients of 10.0.0.5:8443 in CLOSING". */
 static void count_left_open(stats_tree *st, const struct states_tree *tree, const struct incarnation *i)
 {
     const struct final_limits limits = pair_final_limits();

@@ -39,7 +39,7 @@ struct view_kind {
     stat_tap_ui ui;         /* view_register's */
 };
 
-/* Registers a view as -z has it: cli, an interval where it has one, and a display filter, behind commas if the user likes. */
+/* Registers a view as -z has it: cli, and behind commas, both optional, an interval if it has one, a display filter. */
 void view_register(struct view_kind *kind);
 
 /* One that was asked for. */

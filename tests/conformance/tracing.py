@@ -89,8 +89,9 @@ class Tracer:
 
 
 def _complete(events, reset):
-    """A Reset with the time and reason of its event, which is taken away from events. Most are sent while a call of this
-    process is at work; those of timers while any process is, perhaps another lab's, whose ends have the same names."""
+    """A Reset with the time and reason of its event, which is taken away from events. Most are sent while a call of
+    this process is at work; those of timers while any process is, perhaps another lab's, whose ends have the same
+    names."""
     fitting = [e for e in events if reset.time_s - _WIRE_S < e.time_s <= reset.time_s and e.local == reset.local
                and (e.remote == reset.remote or e.remote.endswith(":0"))]
     own = [e for e in fitting if e.process == str(os.getpid())]

@@ -161,8 +161,8 @@ class _End:
                 segment.next_seq, last.next_seq) else "alive"
         if (sure or any(event in _EVIDENCE for event in events)) and state not in REACHABLE[held]:
             return "back"
-        if found is self._before and self._fin_of_peer is not None and segment.flags & ACK and not segment.flags & RST and (
-                held in _WITHOUT_FIN_OF_PEER and not _is_after(self._fin_of_peer, segment.ack)):
+        if (found is self._before and self._fin_of_peer is not None and segment.flags & (ACK | RST) == ACK
+                and held in _WITHOUT_FIN_OF_PEER and not _is_after(self._fin_of_peer, segment.ack)):
             return "late"
         return None
 

@@ -235,7 +235,7 @@ def reset_after_data(talk):
 
 
 def keep_alive_to_half_closed(talk):
-    """A keep-alive that acknowledges the kernel's FIN, its number one below, leaves it in FIN_WAIT_1; an ACK does not."""
+    """A keep-alive that acknowledges the kernel's FIN, its number one below, leaves it in FIN_WAIT_1; an ACK not."""
     accepted = talk.open()
     talk.send("PA", 1, 1, 10)
     talk.receive()

@@ -218,7 +218,7 @@ def ip_beyond_frame_ipv6():
 
 @capture
 def offset_beyond_packet():
-    """The client's FIN says that its header has 24 octets, and the packet has 20 of it; then the FIN as it should be."""
+    """The client's FIN says that its header has 24 octets, and the packet has 20; then the FIN as it should be."""
     rows = ALL[:FIN] + [(111, *ALL[FIN - 1][1:])] + ALL[FIN:]
     return records(rows, other({FIN}, lambda row: frame(row, packet(row, header_words=6))))
 

@@ -141,8 +141,20 @@ class Gui(unittest.TestCase):
                 wireshark.click("Connections", "push button", "Apply")
                 wireshark.expect(printed("tcpstate,connections" + (filter_text and "," + filter_text)), shown,
                                  f"the connections, filter {filter_text!r}")
+                self.sort_longest_first(wireshark, shown)
                 wireshark.click("Connections", "push button", "Close")
                 wireshark.gone("Connections")
+
+    @staticmethod
+    def sort_longest_first(wireshark, shown):
+        """Once against the order that tshark prints, then into it: the last sort keeps what the one before made."""
+        wanted = shown()
+        wireshark.click("Connections", "column header", "for (s)")
+        wireshark.wait("the shortest first", lambda: shown()[0] != wanted[0])
+        wireshark.click("Connections", "column header", "for (s)")
+        wireshark.wait("the longest first", lambda: shown()[0] == wanted[0])
+        wireshark.click("Connections", "column header", "Rank")
+        wireshark.expect(wanted, shown, "by rank, the longest first")
 
     def open_connections(self, wireshark):
         """Again if need be: Qt 5 tells screen readers nothing of a part that lies where a deleted one lay."""

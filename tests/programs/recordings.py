@@ -303,8 +303,8 @@ def max_time_silent(stage):
 
 @recording("curl", accuses=("abort",), surely=False)
 def max_time_amid_answer(stage):
-    """curl gives up amid an answer (--max-time) and closes. What still comes draws a RST: it was sent to nobody. If some
-    had come and was not read, there is a RST in place of the FIN (RFC 2525 section 2.17)."""
+    """curl gives up amid an answer (--max-time) and closes. What still comes draws a RST: it was sent to nobody. If
+    some had come and was not read, there is a RST in place of the FIN (RFC 2525 section 2.17)."""
     python_server(stage, "http")
     curl(stage, "--max-time", "0.3", status=(28,), paths=("/drip",))
 
@@ -349,8 +349,8 @@ def proxy_upstream_resets(stage):
 
 @recording("curl", accuses=("abort",))
 def max_time_unread(stage):
-    """curl reads slowly (--limit-rate), and gives up (--max-time) while what has come waits to be read: a RST in place of
-    the FIN (RFC 2525 section 2.17)."""
+    """curl reads slowly (--limit-rate), and gives up (--max-time) while what has come waits to be read: a RST in place
+    of the FIN (RFC 2525 section 2.17)."""
     python_server(stage, "http")
     curl(stage, "--limit-rate", "10", "--max-time", "0.5", status=(28,), paths=("/drip",))
 

@@ -25,6 +25,8 @@ from together import together  # noqa: E402
 from tshark import Tshark  # noqa: E402
 
 COMMAND = "tcpstate,connections"
+LEFT_OPEN_BUTTON = re.search(r'^"TRUE","Left open","([^"]+)"', (
+    HERE.parent.parent / "plugin/profile/dfilter_buttons").read_text(encoding="utf-8"), re.MULTILINE)[1]
 WIDTH = 100  # columns, for IPv4
 LEFT_OPEN, WAITING, OPEN, DONE = 1, 2, 3, 4
 SHORT_CLOSERS = {"simultaneous": "both", "reset by client": "RST client", "reset by server": "RST server",
@@ -314,7 +316,8 @@ class Connections(unittest.TestCase):
         self.assertEqual("FIN_WAIT_2? never left until the end of the capture, 82.20 s", rows["8"])
 
     def test_a_silent_leak(self):
-        """One command tells which service leaks, how many sockets, and since when, be the capture whole or begun later."""
+        """One command or one click tells which service leaks, how many sockets, and since when, be the capture whole or
+        begun later."""
         for begin_s in 0, 150:
             with self.subTest(begin_s=begin_s):
                 made = leaks.make(begin_s)
@@ -331,6 +334,11 @@ class Connections(unittest.TestCase):
                                  [(LEFT_OPEN, leak.client, leaks.LEAKING, leak.frame,
                                    short_age(Decimal(str(round(made.end - leak.time, 6))))) for leak in made.leaks])
                 self.assertEqual({row.rank for row in rows[first:]}, {DONE})
+                # One click: the button of the profile.
+                clicked = self.tshark.fields(capture, ["frame.number", "ip.dst", "tcp.dstport"],
+                                             ["-2", "-Y", f"({LEFT_OPEN_BUTTON}) and tcpstate.dst==CLOSE_WAIT"])
+                self.assertEqual([(int(frame), f"{host}:{port}") for frame, host, port in clicked],
+                                 [(leak.frame, leaks.LEAKING) for leak in made.leaks])
                 if begin_s == 0:
                     self.assertEqual((first, made.connections[leaks.LEAKING]), (177, 1860))
                     self.assertEqual({row.server_is for row in rows[:first]}, {"CLOSE_WAIT"})  # proved

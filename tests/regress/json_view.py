@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """-z tcpstate,json: valid by its schema, and equal to what the fields say of each segment; hostile captures."""
 
+import itertools
 import json
 import re
 import resource
@@ -53,8 +54,10 @@ def expected(connection, end):
                 "final_confirmed": final.confirmed, "final_age": final.age, "left_open": final.left_open,
                 "segments": len(sent), "bytes": sum(sent)}
     return {
-        "connection": connection.number, "stream": connection.segments[0].stream, "client": of(CLIENT),
-        "server": of(SERVER), "local_by": LOCAL_BY[last.local_by], "midstream": last.midstream,
+        "connection": connection.number, "stream": connection.segments[0].stream,
+        "later_streams": [{"stream": segment.stream, "frame": segment.frame} for before, segment in
+                          itertools.pairwise(connection.segments) if segment.stream > before.stream],
+        "client": of(CLIENT), "server": of(SERVER), "local_by": LOCAL_BY[last.local_by], "midstream": last.midstream,
         "first_frame": connection.segments[0].frame, "last_frame": last.frame,
         "first_time": connection.segments[0].time, "last_time": last.time,
         "closed_by": None if connection.closed_by == "-" else connection.closed_by,
@@ -138,6 +141,7 @@ class Json(unittest.TestCase):
         # Nothing that the test has no example of.
         told = {item["item"] for shown in objects for item in shown["expert"]}
         self.assertEqual(told ^ set(ANOMALIES), {"reset_in_between"})    # which no ordinary capture raises
+        self.assertTrue(any(shown["later_streams"] for shown in objects))
         self.assertEqual({item["severity"] for shown in objects for item in shown["expert"]},
                          {"chat", "note", "warning"})
 
@@ -163,7 +167,7 @@ class Json(unittest.TestCase):
                 for part in schema.values():
                     yield from objects(part)
         found = list(objects(SCHEMA))
-        self.assertEqual(len(found), 4)
+        self.assertEqual(len(found), 5)
         for schema in found:
             self.assertIs(schema["additionalProperties"], False)
             self.assertEqual(schema["required"], list(schema["properties"]))
@@ -200,13 +204,16 @@ class Json(unittest.TestCase):
                             expect_stderr=r"tshark: .*tcpstate,json tap: .+\n")
 
     def test_a_silent_leak(self):
-        made = leaks.make()
-        objects = self.objects(self.written("leak.pcap", made.octets))
-        left = [(shown["client"]["address"], shown["client"]["port"], shown["server"]["since_frame"],
-                 shown["server"]["final"], shown["server"]["confirmed"]) for shown in objects if shown["left_open"]]
-        self.assertEqual(sorted(left), sorted((*leak.client.split(":")[:1], int(leak.client.split(":")[1]), leak.frame,
-                                               "CLOSE_WAIT", True) for leak in made.leaks))
-        self.assertEqual(len(objects), sum(made.connections.values()))
+        """Be the capture whole or begun later; what is proved is so in the whole one."""
+        for begin_s in 0, 150:
+            made = leaks.make(begin_s)
+            objects = self.objects(self.written(f"leak-{begin_s}.pcap", made.octets))
+            left = [(f"{shown['client']['address']}:{shown['client']['port']}", shown["server"]["since_frame"],
+                     shown["server"]["final"]) for shown in objects if shown["left_open"]]
+            self.assertEqual(sorted(left), sorted((leak.client, leak.frame, "CLOSE_WAIT") for leak in made.leaks))
+            self.assertEqual(len(objects), sum(made.connections.values()))
+            if begin_s == 0:
+                self.assertTrue(all(shown["server"]["confirmed"] for shown in objects if shown["left_open"]))
 
     # ------------------------------------------------------------------ hostile
 

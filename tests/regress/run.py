@@ -396,7 +396,8 @@ class Modes(unittest.TestCase):
         """Once the capture has been read, it is also shown how connections stand at its end."""
         layers = layers_of(self.tshark, self.file, ["-2"])
         for layer in layers:
-            for name in [name for name in layer.shown if name.endswith((".final", ".final.str", ".left_open", ".attempt", ".attempt.str"))]:
+            for name in [name for name in layer.shown if name.endswith((
+                    ".final", ".final.str", ".left_open", ".attempt", ".attempt.str"))]:
                 del layer.shown[name]
         self.same_table(layers, "-2")
 

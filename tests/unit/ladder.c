@@ -37,8 +37,8 @@
  *     attempt NAME
  *         If the capture ended here, the attempt to connect had failed so, by the names of attempts.def; or "nothing".
  *     anomalies WORD, WORD; no anomalies
- *         All of the row, by the names in tcp_anomalies.def in any case, stuck_after being 60 s. From the first such line on, a row
- *         whose line tells of none has none.
+ *         All of the row, by the names in tcp_anomalies.def in any case, stuck_after being 60 s. From the first such
+ *         line on, a row whose line tells of none has none.
  *     opened, not opened
  *         The row's SYN begins an incarnation.
  *     A for 2.5 s, A for longer than the capture
@@ -46,8 +46,9 @@
  *     A left CLOSE_WAIT after 2.5 s, A left CLOSE_WAIT after unknown time, A was never in CLOSE_WAIT
  *         How long it was in a state that it left on this row; or that this row belies it.
  *
- * Each ladder is played several times, and must read the same: plain; with numbers that wrap after each end's first, two
- * segments in a frame; and with the ends the other way round, each segment by all rules of the machine, data in order too.
+ * Each ladder is played several times, and must read the same: plain; with numbers that wrap after each end's first,
+ * two segments in a frame; and with the ends the other way round, each segment by all rules of the machine, data in
+ * order too.
  *
  * usage: ladder [--every-event] FILE...
  *     Fails if a row shows other states, or a line anything else, than the machine. --every-event: also if

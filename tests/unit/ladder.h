@@ -107,7 +107,7 @@ void end_row(struct player *p);
 /* How many events, closers, causes, attempts, calls and anomalies no line of any file has told of; prints each. */
 int count_all_untold(void);
 
-/* ladder_events.c: "    A: snd FIN; B: rcv FIN". Returns whether it is such a line; an end that it leaves out did nothing. */
+/* ladder_events.c: "    A: snd FIN; B: rcv FIN". Returns whether it is such a line; an end left out did nothing. */
 bool play_events(struct player *p, char *line);
 
 int count_untold_events(void);
