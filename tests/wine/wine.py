@@ -19,8 +19,8 @@ import roots  # noqa: E402 (package has the path)
 SERIES = "4.0"
 # To build Wireshark and its libraries, to run it, and what the tests of regress/ use besides.
 TOOLS = """bzip2 dpkg-dev file flex g++ g++-mingw-w64-ucrt64 gcc gettext libgcrypt-mingw-w64-dev
-    libgpg-error-mingw-w64-dev meson perl python3 python3-packaging wine wine64 wireshark-common xz-utils
-    zlib1g-dev""".split()
+    libgpg-error-mingw-w64-dev meson perl python3 python3-jsonschema python3-packaging wine wine64 wireshark-common
+    xz-utils zlib1g-dev""".split()
 WIRESHARK = "/opt/wireshark"  # as in tests/wine/program
 PLUGIN = "/opt/tcpstate.dll"
 PREFIX = "/opt/wine-prefix"   # as in tests/wine/environment
@@ -30,12 +30,12 @@ NOT_TO_BE_HAD = ": 77\n"
 
 
 def build_wireshark(root):
-    """Build tshark.exe and sharkd.exe where they are not there."""
-    if root.path(f"{WIRESHARK}/bin/tshark.exe").exists():
-        return
-    root.install(*TOOLS)
+    """Install those tools that are missing, and build tshark.exe and sharkd.exe where they are not there."""
     with root.scratch() as folder:
         root.copy_project(f"{folder}/project")
+        root.run([f"{folder}/project/cmake/debian-packages", *TOOLS], installs=True)
+        if root.path(f"{WIRESHARK}/bin/tshark.exe").exists():
+            return
         try:
             root.run([f"{folder}/project/tests/wine/build-wireshark", f"{folder}/project", WIRESHARK], folder,
                      limit_s=BUILD_LIMIT_S)
