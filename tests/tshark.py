@@ -199,7 +199,11 @@ class Tshark:
                                 start_new_session=True, **how)
 
     def preload(self, library):
-        """Load a library before all others in what is started from now on, but for a sanitizer's."""
+        """Load a library before all others in what is started from now on, but for a sanitizer's; a DLL, in place of
+        Wireshark's own."""
+        if Path(library).suffix == ".dll":
+            self._environment["TCPSTATE_STANDS_IN"] = str(library)  # see tests/wine/program
+            return
         before = [self._environment["LD_PRELOAD"]] if "LD_PRELOAD" in self._environment else []
         self._environment["LD_PRELOAD"] = ":".join([*before, str(library)])
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The plugin in Wireshark 4.0 for Windows, under Wine: that of Debian's sources, built by MinGW-w64.
 
-usage: wine.py prepare               build Wireshark, once, and the plugin
+usage: wine.py prepare               build Wireshark, once, the plugin, and DLLs that stand in for Wireshark's
        wine.py run SCRIPT [WORD...]  run a script of tests/ on them, unmodified, as nobody
 
 4.0, because its sources are those of a Debian that no longer changes. All of it is in the Debian "windows" that
@@ -23,6 +23,7 @@ TOOLS = """bzip2 dpkg-dev file flex g++ g++-mingw-w64-ucrt64 gcc gettext libgcry
     xz-utils zlib1g-dev""".split()
 WIRESHARK = "/opt/wireshark"  # as in tests/wine/program
 PLUGIN = "/opt/tcpstate.dll"
+STAND_INS = "/opt/stand-ins"  # as in tests/CMakeLists.txt
 PREFIX = "/opt/wine-prefix"   # as in tests/wine/environment
 BUILD_LIMIT_S = 3 * 3600
 RUN_LIMIT_S = 3000
@@ -51,6 +52,12 @@ def build_plugin(root):
         dll.rename(root.path(PLUGIN))
 
 
+def build_stand_ins(root):
+    with root.scratch() as folder:
+        root.copy_project(f"{folder}/project")
+        root.run([f"{folder}/project/tests/wine/build-stand-ins", WIRESHARK, STAND_INS])
+
+
 def make_prefix(root):
     """Make Wine's own folder, which belongs to nobody, where it is not there."""
     if root.path(f"{PREFIX}/made").exists():
@@ -72,6 +79,7 @@ def prepare():
     root = package.tools()
     build_wireshark(root)
     build_plugin(root)
+    build_stand_ins(root)
     make_prefix(root)
     print(f"Wireshark {SERIES} for Windows and the plugin are in {root.folder}")
 
