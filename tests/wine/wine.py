@@ -70,7 +70,7 @@ def make_prefix(root):
 
 def inside(root, project, command):
     """Run a command as nobody with Wine's services running; return what it said."""
-    environment = {"HOME": "/tmp", "TCPSTATE_PLUGIN": PLUGIN,
+    environment = {"HOME": "/tmp", "TCPSTATE_PLUGIN": PLUGIN, "TCPSTATE_LIMIT_S": "300",  # not optimised
                    "TCPSTATE_TSHARK": f"{project}/tests/wine/tshark", "TCPSTATE_SHARKD": f"{project}/tests/wine/sharkd"}
     return root.run([*roots.AS_NOBODY, f"{project}/tests/wine/with-wine", *command], project, environment, RUN_LIMIT_S)
 
