@@ -13,6 +13,7 @@ copied to where nobody may read them. The environment says what is tested:
     TCPSTATE_PLUGIN   the built tcpstate.so
     TCPSTATE_TSHARK   tshark to run  (default: the one in PATH)
     TCPSTATE_SHARKD   sharkd to run  (default: the one in PATH)
+    TCPSTATE_LIMIT_S  how long a run or an answer may take, in seconds  (default: 60)
 """
 
 import json
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 NOBODY = 65534
-TIME_LIMIT_S = 60
+TIME_LIMIT_S = int(os.environ.get("TCPSTATE_LIMIT_S", 60))
 
 # Variables that a build with sanitizers, or a check of memory, needs and that change nothing else.
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "ASAN_OPTIONS", "LSAN_OPTIONS",
@@ -199,7 +200,11 @@ class Tshark:
                                 start_new_session=True, **how)
 
     def preload(self, library):
-        """Load a library before all others in what is started from now on, but for a sanitizer's."""
+        """Load a library before all others in what is started from now on, but for a sanitizer's; a DLL, in place of
+        Wireshark's own."""
+        if Path(library).suffix == ".dll":
+            self._environment["TCPSTATE_STANDS_IN"] = str(library)  # see tests/wine/program
+            return
         before = [self._environment["LD_PRELOAD"]] if "LD_PRELOAD" in self._environment else []
         self._environment["LD_PRELOAD"] = ":".join([*before, str(library)])
 

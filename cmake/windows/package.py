@@ -32,6 +32,7 @@ TOOLS = ["cmake", "gcc-mingw-w64-ucrt64", "ninja-build", "pkgconf"]
 LIBRARIES = {"wireshark": "libwireshark.dll", "wsutil": "libwsutil.dll",
              "glib-2.0": "glib-2.0-0.dll"}
 PROFILE = "TCP State"
+SCHEMA = "connection.schema.json"
 DOCUMENTS = {"LICENSE": "LICENSE.txt", "README.md": "README.md", "CHANGELOG.md": "CHANGELOG.md"}
 LIBRARY_FOLDER = "usr/lib/x86_64-linux-gnu"
 
@@ -129,10 +130,11 @@ def build(root, series, folder, kind="RelWithDebInfo"):
 def contents(series, dll):
     """What the zip holds: name to bytes."""
     profile = sorted((PROJECT / "plugin/profile").iterdir())
-    told = {"@SERIES@": series, "@VERSION@": version(),
+    told = {"@SERIES@": series, "@VERSION@": version(), "@SCHEMA@": SCHEMA,
             "@PROFILE@": " ".join(f'"%profile%\\{file.name}"' for file in profile)}
     files = {f"plugins/{series}/epan/tcpstate.dll": dll.read_bytes()}
     files |= {f"profiles/{PROFILE}/{file.name}": file.read_bytes() for file in profile}
+    files[f"tcpstate/{SCHEMA}"] = (PROJECT / "plugin/views" / SCHEMA).read_bytes()
     for name in "INSTALL.txt", "install.cmd", "remove.cmd":
         text = (PROJECT / HERE / name).read_text()
         for mark, meant in told.items():

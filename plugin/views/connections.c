@@ -20,20 +20,33 @@
 /* At most 100 columns for IPv4 addresses, fewer than a million frames and 100,000 streams. */
 enum { STATE_WIDTH = 12, AGE_WIDTH = 4, CLOSER_WIDTH = 10, FRAME_WIDTH = 6, STREAM_WIDTH = 5 };
 
-/* "586s", "9.8m", "2.1h", "12ms", "2.1y": an age in AGE_WIDTH columns, the unit next to the number. */
+/*
+ * "586s", "9.8m", "2.1h", "12ms", "2.1y": an age in AGE_WIDTH columns, the unit next to the number. Rounded here, half
+ * up, for C libraries differ in how printf rounds a half.
+ */
 static const char *short_age(char text[NUMBER_SIZE], int64_t age_ns)
 {
     /* Each from where it begins: seconds as long as three digits tell them, milliseconds as long as two do. */
-    static const struct { const char *name; double ns, from_ns; } units[] = {
-        { "y", 31557600e9, 31557600e9 }, { "d", 86400e9, 86400e9 }, { "h", 3600e9, 3600e9 }, { "m", 60e9, 999.5e9 },
-        { "s", 1e9, 99.5e6 }, { "ms", 1e6, 0 },
+    static const struct { const char *name; int64_t ns, from_ns; } units[] = {
+        { "y", 31557600000000000, 31557600000000000 }, { "d", 86400000000000, 86400000000000 },
+        { "h", 3600000000000, 3600000000000 }, { "m", 60000000000, 999500000000 }, { "s", 1000000000, 99500000 },
+        { "ms", 1000000, 0 },
     };
     unsigned n = 0;
 
-    while ((double)age_ns < units[n].from_ns)
+    while (age_ns < units[n].from_ns)
         n++;
-    const double number = (double)age_ns / units[n].ns;
-    snprintf(text, NUMBER_SIZE, number < 9.95 && units[n].from_ns > 0 ? "%.1f%s" : "%.0f%s", number, units[n].name);
+    const uint64_t unit_ns = (uint64_t)units[n].ns, tenth_ns = unit_ns / 10;
+    const uint64_t tenths = ((uint64_t)age_ns + tenth_ns / 2) / tenth_ns;
+    char *to = text;
+    if (tenths < 100 && units[n].from_ns > 0) {
+        to = number_write(to, tenths / 10);
+        *to++ = '.';
+        to = number_write(to, tenths % 10);
+    } else {
+        to = number_write(to, ((uint64_t)age_ns + unit_ns / 2) / unit_ns);
+    }
+    g_stpcpy(to, units[n].name);
     return text;
 }
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import unittest
 from collections import Counter
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ SHORT_CLOSERS = {"simultaneous": "both", "reset by client": "RST client", "reset
                  "refused by ICMP": "ICMP"}
 # An age is told in the first of these units of which it has so many seconds.
 UNITS = (("y", 31557600, 31557600), ("d", 86400, 86400), ("h", 3600, 3600), ("m", 60, Decimal("999.5")),
-         ("s", 1, Decimal("0.0995")), ("ms", 0.001, 0))
+         ("s", 1, Decimal("0.0995")), ("ms", Decimal("0.001"), 0))
 ROW = re.compile(r"(\d) ([A-Z_0-9]+\??) +([A-Z_0-9]+\??) *(>?) *(\S+) "
                  r"(-|client|server|both|RST client|RST server|refused|ICMP) +(\S+) +(\S+) +(\d+|-) +(\d+|-)")
 
@@ -56,8 +56,9 @@ class Row(NamedTuple):
 def short_age(seconds):
     """Of a Decimal."""
     name, size, _ = next(unit for unit in UNITS if seconds >= unit[2])
-    number = float(seconds) / size
-    return f"{number:.1f}{name}" if number < 9.95 and name != "ms" else f"{number:.0f}{name}"
+    number = seconds / size
+    digits = "0.1" if number < Decimal("9.95") and name != "ms" else "1"
+    return f"{number.quantize(Decimal(digits), ROUND_HALF_UP)}{name}"
 
 
 def expected_row(connection, end, **preferences):

@@ -4,8 +4,13 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#ifdef _WIN32
+#include <windows.h>
+#else
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#endif
+#include <stdbool.h>
 #include <string.h>
 
 #include <glib.h>
@@ -33,13 +38,39 @@ void sequence_analysis_info_free(void *flow);
 
 static char other[4096];
 
+#ifdef _WIN32 /* where the real library is own.dll: tests/wine/build-stand-ins */
+static bool is_of_plugin(const void *code)
+{
+    HMODULE module;
+
+    return GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                              (const char *)code, &module) &&
+           module == GetModuleHandleA("tcpstate.dll");
+}
+
+static void *own_function(const char *name)
+{
+    return (void *)GetProcAddress(GetModuleHandleA("own.dll"), name);
+}
+#else
+static bool is_of_plugin(const void *code)
+{
+    Dl_info module;
+
+    return dladdr(code, &module) && strstr(module.dli_fname, "tcpstate.so");
+}
+
+static void *own_function(const char *name)
+{
+    return dlsym(RTLD_NEXT, name);
+}
+#endif
+
 void *sequence_analysis_info_new(void)
 {
-    Dl_info caller;
-
-    if (!dladdr(__builtin_return_address(0), &caller) || !strstr(caller.dli_fname, "tcpstate.so")) {
+    if (!is_of_plugin(__builtin_return_address(0))) {
         void *(*own)(void);
-        *(void **)&own = dlsym(RTLD_NEXT, "sequence_analysis_info_new");
+        *(void **)&own = own_function("sequence_analysis_info_new");
         return own();
     }
     *(void **)(other + 16) = g_hash_table_new(NULL, NULL);

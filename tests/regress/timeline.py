@@ -191,7 +191,7 @@ class Timeline(unittest.TestCase):
         capture.write_bytes(packets.pcap(packets.RAW_IP, frames))
         path = str(self.tshark.readable(capture))
         limit_kib = 1 << 20
-        process = self.tshark.start(["sh", "-c", f"ulimit -v {limit_kib}; exec \"$@\"", "sh", self.tshark.program,
+        process = self.tshark.start(["sh", "-c", f"ulimit -d {limit_kib}; exec \"$@\"", "sh", self.tshark.program,
                                      "-r", path, "-q", "-z", f"{COMMAND},1"], stdout=-1, stderr=-1)
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, err)

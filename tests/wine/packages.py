@@ -77,7 +77,7 @@ def check_zip(archive, series):
     with zipfile.ZipFile(archive) as opened:
         held = {name.removeprefix(f"{archive.stem}/"): opened.read(name) for name in opened.namelist()}
     wanted = {"INSTALL.txt", "LICENSE.txt", "README.md", "CHANGELOG.md", "install.cmd", "remove.cmd",
-              f"plugins/{series}/epan/tcpstate.dll",
+              f"plugins/{series}/epan/tcpstate.dll", f"tcpstate/{package.SCHEMA}",
               *(f"profiles/{package.PROFILE}/{name}" for name in (
                   "colorfilters", "dfilter_buttons", "io_graphs", "preferences"))}
     check(held.keys() == wanted, f"{archive.name} holds {sorted(held)}")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The plugin in Wireshark 4.0 for Windows, under Wine: that of Debian's sources, built by MinGW-w64.
 
-usage: wine.py prepare               build Wireshark, once, and the plugin
+usage: wine.py prepare               build Wireshark, once, the plugin, and DLLs that stand in for Wireshark's
        wine.py run SCRIPT [WORD...]  run a script of tests/ on them, unmodified, as nobody
 
 4.0, because its sources are those of a Debian that no longer changes. All of it is in the Debian "windows" that
@@ -19,10 +19,11 @@ import roots  # noqa: E402 (package has the path)
 SERIES = "4.0"
 # To build Wireshark and its libraries, to run it, and what the tests of regress/ use besides.
 TOOLS = """bzip2 dpkg-dev file flex g++ g++-mingw-w64-ucrt64 gcc gettext libgcrypt-mingw-w64-dev
-    libgpg-error-mingw-w64-dev meson perl python3 python3-packaging wine wine64 wireshark-common xz-utils
-    zlib1g-dev""".split()
+    libgpg-error-mingw-w64-dev meson perl python3 python3-jsonschema python3-packaging wine wine64 wireshark-common
+    xz-utils zlib1g-dev""".split()
 WIRESHARK = "/opt/wireshark"  # as in tests/wine/program
 PLUGIN = "/opt/tcpstate.dll"
+STAND_INS = "/opt/stand-ins"  # as in tests/CMakeLists.txt
 PREFIX = "/opt/wine-prefix"   # as in tests/wine/environment
 BUILD_LIMIT_S = 3 * 3600
 RUN_LIMIT_S = 3000
@@ -30,12 +31,12 @@ NOT_TO_BE_HAD = ": 77\n"
 
 
 def build_wireshark(root):
-    """Build tshark.exe and sharkd.exe where they are not there."""
-    if root.path(f"{WIRESHARK}/bin/tshark.exe").exists():
-        return
-    root.install(*TOOLS)
+    """Install those tools that are missing, and build tshark.exe and sharkd.exe where they are not there."""
     with root.scratch() as folder:
         root.copy_project(f"{folder}/project")
+        root.run([f"{folder}/project/cmake/debian-packages", *TOOLS], installs=True)
+        if root.path(f"{WIRESHARK}/bin/tshark.exe").exists():
+            return
         try:
             root.run([f"{folder}/project/tests/wine/build-wireshark", f"{folder}/project", WIRESHARK], folder,
                      limit_s=BUILD_LIMIT_S)
@@ -51,6 +52,12 @@ def build_plugin(root):
         dll.rename(root.path(PLUGIN))
 
 
+def build_stand_ins(root):
+    with root.scratch() as folder:
+        root.copy_project(f"{folder}/project")
+        root.run([f"{folder}/project/tests/wine/build-stand-ins", WIRESHARK, STAND_INS])
+
+
 def make_prefix(root):
     """Make Wine's own folder, which belongs to nobody, where it is not there."""
     if root.path(f"{PREFIX}/made").exists():
@@ -63,7 +70,7 @@ def make_prefix(root):
 
 def inside(root, project, command):
     """Run a command as nobody with Wine's services running; return what it said."""
-    environment = {"HOME": "/tmp", "TCPSTATE_PLUGIN": PLUGIN,
+    environment = {"HOME": "/tmp", "TCPSTATE_PLUGIN": PLUGIN, "TCPSTATE_LIMIT_S": "300",  # not optimised
                    "TCPSTATE_TSHARK": f"{project}/tests/wine/tshark", "TCPSTATE_SHARKD": f"{project}/tests/wine/sharkd"}
     return root.run([*roots.AS_NOBODY, f"{project}/tests/wine/with-wine", *command], project, environment, RUN_LIMIT_S)
 
@@ -72,6 +79,7 @@ def prepare():
     root = package.tools()
     build_wireshark(root)
     build_plugin(root)
+    build_stand_ins(root)
     make_prefix(root)
     print(f"Wireshark {SERIES} for Windows and the plugin are in {root.folder}")
 
