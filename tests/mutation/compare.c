@@ -37,7 +37,8 @@ struct build {
     bool (*icmp_error)(struct tcpfsm *, unsigned, uint32_t, int64_t, struct tcpfsm_outcome *);
     int64_t (*race_idle_ns)(const struct log_view *);
     uint32_t (*anomalies)(const struct log_view *, unsigned, const struct tcpfsm_segment *, int64_t);
-    uint32_t (*left_open)(const struct log_view *, const struct final_view *);
+    unsigned (*left_open)(const struct log_view *, const struct final_view *);
+    enum tcp_anomaly (*left_open_as)(const struct final_view *, unsigned);
     unsigned (*calls)(const struct log_view *, unsigned, const struct tcpfsm_segment *);
     void (*final)(const struct log *, uint32_t, const struct final_limits *, struct final_view *);
     void (*read_options)(const uint8_t *, uint32_t, struct tcpfsm_segment *);
@@ -61,7 +62,8 @@ struct shown {
     uint32_t count, anomalies, calls, opening;
     int64_t race_idle_ns;
     struct final_view final; /* of a capture that ends soon after */
-    uint32_t left_open;
+    unsigned left_open; /* ends */
+    enum tcp_anomaly left_open_as;
     struct log_step step[2 * TCPFSM_STEPS_MAX];
 };
 
@@ -84,7 +86,8 @@ static void load(struct build *b, const char *path)
         { "tcpfsm_segment", &b->segment, false }, { "log_append", &b->append, false }, { "log_find", &b->find, false },
         { "log_step", &b->step, false }, { "log_at", &b->at, true }, { "log_next_opening", &b->next_opening, true },
         { "log_notes_stuck", &b->notes_stuck, false }, { "anomalies_of", &b->anomalies, false },
-        { "anomalies_left_open", &b->left_open, false }, { "tcpfsm_icmp_error", &b->icmp_error, false },
+        { "ends_left_open", &b->left_open, false }, { "anomaly_of_left_open", &b->left_open_as, false },
+        { "tcpfsm_icmp_error", &b->icmp_error, false },
         { "log_race_idle_ns", &b->race_idle_ns, false }, { "calls_of", &b->calls, false }, { "final_of", &b->final, false },
         { "header_read_options", &b->read_options, false },
     };
@@ -123,6 +126,8 @@ static void look_at_end(struct follower *f, uint32_t index, const struct log_vie
     to->superseded = final.superseded;
     to->left_open = final.left_open;
     shown->left_open = f->build->left_open(view, &final);
+    if (shown->left_open)
+        shown->left_open_as = f->build->left_open_as(&final, shown->left_open);
 }
 
 static void look(struct follower *f, unsigned sender, const struct tcpfsm_segment *seg, uint32_t frame, uint8_t layer,
@@ -503,8 +508,10 @@ static void say_difference(const struct shown *a, const struct shown *b)
     if (a->final.attempt != b->final.attempt || a->final.reset_cause != b->final.reset_cause)
         printf("# attempt %u, not %u; cause %u, not %u\n", a->final.attempt, b->final.attempt, a->final.reset_cause,
                b->final.reset_cause);
-    else if (memcmp(&a->final, &b->final, sizeof a->final) != 0 || a->left_open != b->left_open)
-        printf("# another end of the capture: left open %" PRIx32 ", not %" PRIx32 "\n", a->left_open, b->left_open);
+    else if (memcmp(&a->final, &b->final, sizeof a->final) != 0 || a->left_open != b->left_open
+             || a->left_open_as != b->left_open_as)
+        printf("# another end of the capture: left open %x as %u, not %x as %u\n", a->left_open, a->left_open_as,
+               b->left_open, b->left_open_as);
 }
 
 static void print_shortest(const struct build *builds, struct capture *c, bool all_rules)

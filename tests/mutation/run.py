@@ -93,6 +93,8 @@ class Workshop:
                     "-ldl", "-o", self.build / "compare"])
         if not self.passes(self.build / "original", self.build / "original"):
             sys.exit("the unit tests fail without any mutant")
+        original = self.build / "original" / "libmachine.so"
+        run_or_end([self.build / "compare", original, original, 1000, 1]) # a comparison that fails would count as a difference
 
     @staticmethod
     def compile_test(test, machine, folder):
