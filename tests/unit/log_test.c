@@ -217,7 +217,7 @@ static void test_openings(void)
 
     CHECK(log_next_opening(&s.h, 0) == 0 && log_next_opening(&s.h, 1) == 2 && log_next_opening(&s.h, 2) == 2);
     CHECK(log_next_opening(&s.h, 3) == 3 && log_next_opening(&s.h, 4) == 6 && log_next_opening(&s.h, 6) == 6);
-    CHECK(log_next_opening(&s.h, 7) == 8 && log_next_opening(&s.h, 8) == 8);
+    CHECK(log_next_opening(&s.h, 7) == 8 && log_next_opening(&s.h, 8) == 8 && log_next_opening(&s.h, 9) == 8);
 
     log_at(&s.h, 5, &v); /* as after frame 3 */
     CHECK(v.end[0].state == TCP_CLOSED && v.end[1].state == TCP_LISTEN && v.count == 0 && v.first == 6);
@@ -395,6 +395,45 @@ static void test_left_open(void)
     }
 }
 
+/* Nothing is said of a state that has not lasted for long enough; FIN_WAIT_2, however proved, leaks no socket. */
+static void test_not_left_open(void)
+{
+    struct final_view final;
+    struct script s;
+
+    begin(&s, TCP_ESTABLISHED, TCP_FIN_WAIT_1);
+    step(&s, 0, TCP_CLOSE_WAIT, TCP_EV_RCV_FIN);
+    step(&s, 1, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN);
+    write_segment(&s, 1, 0, 0, 2);
+    check_final(&s.h, 0, 60, &final);
+    CHECK(left_open_on(&s.h, 1, &final) == 0);
+    check_final(&s.h, 0, 61, &final);
+    CHECK(left_open_on(&s.h, 1, &final) == 3);
+    CHECK(final.end[1].confirmed && !final_is_proved_leak(&final.end[1]));
+    CHECK(anomaly_of_left_open(&final, 3) == TCP_ANOMALY_LEFT_OPEN_ASSUMED);
+}
+
+/* What is told of a race and of proofs belongs to the segment itself, not to what comes before or after it. */
+static void test_neighbours(void)
+{
+    struct log_race races[] = { { .idle_ns = 5 * SECOND, .entry = 1 }, { .idle_ns = 6 * SECOND, .entry = 0 } };
+    struct script s;
+    struct log_view v;
+
+    begin(&s, TCP_ESTABLISHED, TCP_ESTABLISHED);
+    s.h.race = races;
+    s.h.races = 1; /* the second is of nothing yet */
+    step(&s, 0, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
+    write_segment(&s, 1, 0, 0, 1);
+    step(&s, 0, TCP_CLOSED, TCP_EV_SND_RST);
+    write_segment(&s, 9, 0, SECOND, 1);
+    CHECK(log_find(&s.h, 1, 0, &v) && log_race_idle_ns(&v) == -1);
+    CHECK(!log_confirmed_before(&v, 0) && !log_confirmed_before(&v, 1));
+    CHECK(log_find(&s.h, 5, 0, &v) && log_race_idle_ns(&v) == -1);
+    CHECK(log_find(&s.h, 9, 0, &v) && log_race_idle_ns(&v) == 5 * SECOND);
+    CHECK(log_confirmed_before(&v, 0) && !log_confirmed_before(&v, 1));
+}
+
 /* TIME_WAIT runs out by its timer, which proves nothing. What the sockets began later has its own end. */
 static void test_final_of_two_incarnations(void)
 {
@@ -554,6 +593,8 @@ int main(void)
     test_local();
     test_stuck();
     test_left_open();
+    test_not_left_open();
+    test_neighbours();
     test_final_of_two_incarnations();
     test_final_of_an_older_state();
     test_closed_at_once();
