@@ -174,16 +174,13 @@ static inline bool seq_beyond_window(const struct tcpfsm_end *e, uint32_t seq)
 }
 
 /*
- * The end drops a segment, its ACK and all, that lies wholly below what it has acknowledged (RFC 9293 section
- * 3.10.7.4, first check), whatever the capture lacks. Linux takes a RST at the number of the peer's FIN. A segment
- * beyond every window that was captured shows that the capture lacks others.
+ * The end drops a segment that is no RST, its ACK and all, if it lies wholly below what it has acknowledged (RFC 9293
+ * section 3.10.7.4, first check), whatever the capture lacks. A segment beyond every window that was captured shows
+ * that the capture lacks others.
  */
 static inline bool seq_is_dropped(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
 {
-    const bool after_fin = e->state == TCP_CLOSE_WAIT || e->state == TCP_LAST_ACK || e->state == TCP_CLOSING;
-    const uint32_t least = (seg->flags & TCP_RST) && after_fin ? e->rcv_acked - 1 : e->rcv_acked;
-
-    return e->has_acked && seq_lt(seq_end(seg), least);
+    return e->has_acked && seq_lt(seq_end(seg), e->rcv_acked);
 }
 
 #endif
