@@ -69,13 +69,14 @@ static void options_cut_off_are_not_read(void)
 
 static void bad_options_end_the_list(void)
 {
-    static const uint8_t bad[][8] = {
+    static const uint8_t bad[][12] = {
         { 0, 2, 3, 3, 7, 0, 0, 0 },    /* after the end */
         { 5, 0, 3, 3, 7, 0, 0, 0 },    /* no length can be 0, */
         { 5, 1, 3, 3, 7, 0, 0, 0 },    /* or 1, */
         { 3, 9, 7, 2, 4, 5, 0xb4, 0 }, /* or beyond the header */
         { 1, 1, 1, 1, 1, 1, 1, 3 },    /* a kind without a length */
-        { 3, 4, 7, 1, 2, 3, 5, 0 },    /* of another length than its kind has */
+        { 3, 4, 7, 1, 2, 3, 5, 0 },    /* of another length than its kind has, */
+        { 3, 10, 0, 0, 0, 9 },         /* but than another kind has */
         { 34, 2, 8, 4, 0, 0, 0, 0 },   /* Fast Open without a cookie asks for one */
     };
 
