@@ -103,10 +103,18 @@ static bool answers_new_syn(const struct arrival *a)
         && acks_latest_syn_of(p, a->seg->ack);
 }
 
-/* It acknowledges less than its sender had before: captured late, it proves what its sender was in then. */
+/*
+ * It acknowledges less than its sender had before, or no more and, without data, bears a number below its next: captured
+ * late, it proves what its sender was in then.
+ */
 static bool is_late(const struct arrival *a)
 {
-    return a->snd->has_acked && seq_lt(a->seg->ack, a->snd->rcv_acked);
+    const struct tcpfsm_end *s = a->snd;
+    const struct tcpfsm_segment *seg = a->seg;
+
+    if (!s->has_acked || seg->ack != s->rcv_acked)
+        return s->has_acked && seq_lt(seg->ack, s->rcv_acked);
+    return seg->len == 0 && !has(seg, TCP_FIN) && seq_lt(seg->seq, s->snd_nxt);
 }
 
 /*

@@ -72,8 +72,10 @@ static void evidence_of_fin_after_peers(const struct arrival *a, bool first)
     struct tcpfsm_end *s = a->snd, *p = a->rcv;
 
     /* It has sent from beyond this FIN before, and did not acknowledge the peer's then. */
-    if (first && !s->covered_peer_fin && s->knows_snd_nxt && seq_le(seq_end(a->seg), s->snd_nxt))
+    if (first && !s->covered_peer_fin && s->knows_snd_nxt && seq_le(seq_end(a->seg), s->snd_nxt)) {
         s->fin_uncovered = true;
+        s->fin_lost |= s->lacks_octets; /* the peer's acknowledgement tells, not that segment itself */
+    }
     if (s->fin_uncovered) {
         if (s->state == TCP_TIME_WAIT)
             enter(a, s, TCP_CLOSING, TCP_EV_FIN_REPEATED);
@@ -149,7 +151,9 @@ static bool may_repeat_data(const struct arrival *a)
     const struct tcpfsm_segment *seg = a->seg;
 
     if (repeats_data(a->snd, seg))
-        return !a->may_copy_latest;
+        return !a->may_copy_latest || !a->snd->confirmed;
+    if (seg->len > 0 && a->snd->lacks_octets)
+        return true;
     return seg->len > 0 && is_synchronized((enum tcp_state)p->state) && p->knows_rcv_nxt
         && seq_gt(seg->seq, p->rcv_nxt);
 }
@@ -203,10 +207,10 @@ static bool is_own_fin_sure(const struct tcpfsm_end *s, const struct tcpfsm_segm
     return !s->fin_inferred && !s->fin_disputed && (!s->fin_over_hole || fills_hole_before_fin(s, seg));
 }
 
-/* A FIN is acknowledged when it comes (RFC 9293 section 3.10.7.4, eighth check): here within a round trip. */
-static bool answers_fin_at_once(const struct arrival *a)
+/* Less than a round trip after its FIN left, no acknowledgement of that can have come; later the capture may lack one. */
+static bool precedes_ack_of_fin(const struct arrival *a)
 {
-    return (uint32_t)a->seg->time_us - a->rcv->ctl_us <= a->m->rtt_us;
+    return !a->snd->fin_repeated && (uint32_t)a->seg->time_us - a->snd->ctl_us <= a->m->rtt_us;
 }
 
 /* ACK or data after its own FIN. */
@@ -224,7 +228,7 @@ static void evidence_after_own_fin(const struct arrival *a)
             s->confirmed = knows_fin_acked && !s->fin_disputed && !hides_fin(p, seg->ack);
         return;
     }
-    const bool prompt = !s->covered_peer_fin && answers_fin_at_once(a);
+    const bool early = !s->covered_peer_fin && precedes_ack_of_fin(a);
     seq_advance_received(s, p->fin + 1);
     if (!s->fin_uncovered) {
         s->confirmed = s->close_wait_proved && is_own_fin_sure(s, seg) && knows_both_fins(s, p);
@@ -238,8 +242,8 @@ static void evidence_after_own_fin(const struct arrival *a)
         s->confirmed = knows_fin_acked && knows_both_fins(s, p);
     } else {
         enter(a, s, TCP_CLOSING, TCP_EV_RCV_FIN);
-        /* Later the capture may lack that acknowledgement; lwIP and 4.4BSD take one in a segment to be dropped. */
-        s->confirmed = knows_both_fins(s, p) && prompt && !s->fin_ack_dropped;
+        /* lwIP and 4.4BSD take an acknowledgement in a segment to be dropped. */
+        s->confirmed = knows_both_fins(s, p) && early && !s->fin_ack_dropped;
     }
 }
 

@@ -142,6 +142,8 @@ struct tcpfsm_end {
     bool fin_over_hole : 1;    /* when its FIN was captured, numbers before it had not been: it may be forged */
     bool fin_disputed : 1;     /* captured with several numbers, data came after it, in between, or a length is doubtful */
     bool fin_uncovered : 1;    /* its FIN left before it had the peer's */
+    bool fin_repeated : 1;     /* it has sent its FIN again */
+    bool lacks_octets : 1;     /* its peer acknowledged octets of it that were not captured */
     bool fin_acked : 1;        /* the peer sent an acknowledgement of its FIN */
     bool fin_ack_provable : 1;
     bool fin_ack_dropped : 1;  /* an acknowledgement of its FIN came with a number for which it is to be dropped */

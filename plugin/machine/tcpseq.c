@@ -78,7 +78,7 @@ static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer,
     } else if (!peer->fin_acked) {
         peer->fin_acked = true;
         if (e->knows_snd_nxt && !peer->fin_inferred) {
-            peer->fin_ack_from = e->snd_nxt;
+            peer->fin_ack_from = seq_max(e->snd_nxt, seg->seq);
             peer->fin_ack_provable = true;
         }
     }
@@ -126,6 +126,8 @@ static void note_ack(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct
     e->rcv_acked = e->has_acked ? seq_max(e->rcv_acked, seg->ack) : seg->ack;
     e->last_ack = seg->ack;
     e->has_acked = true;
+    if (e->knows_rcv_nxt && seq_gt(seg->ack, e->rcv_nxt))
+        peer->lacks_octets = true;
     seq_advance_received(e, seg->ack);
 }
 
@@ -137,6 +139,7 @@ static void note_fin(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct
 
     if (e->knows_fin) {
         e->fin_disputed |= e->fin != number;
+        e->fin_repeated = true;
         e->fin_inferred = false; /* here it is */
         return;
     }
