@@ -191,9 +191,9 @@ static bool may_have_moved(const struct arrival *a)
 }
 
 /*
- * A SYN or FIN again that its receiver has acknowledged, sooner upon a segment of that than a timer would run: it answers
- * what came before that acknowledgement (4.4BSD repeats its FIN with each ACK). What is captured ahead of it may wait in
- * its sender's queue, and move that yet.
+ * A SYN or FIN again that its receiver has acknowledged, sooner upon a segment of that than a timer would run: it
+ * answers what came before that acknowledgement (4.4BSD repeats its FIN with each ACK). What is captured ahead of it
+ * may wait in its sender's queue, and move that yet.
  */
 static bool may_be_moved_yet(const struct arrival *a)
 {

@@ -163,7 +163,7 @@ class View:
         return numbers
 
     def _peer_fin_acknowledged_s(self):
-        """When, at the latest, its kernel must have told that it has the peer's FIN: by each acknowledgement of that."""
+        """When, at the latest, its kernel must have told that it has the peer's FIN: by each acknowledgement."""
         fins = {f.next_seq for f in self.own if f.sender != self.host and f.has(FIN) and not f.forged}
         return [f.time_s + self.gap_s + MARGIN_S for f in self.own
                 if f.sender == self.host and f.has(ACK) and f.ack in fins]

@@ -37,8 +37,8 @@ const char *driver_octets(size_t *length);
 
 /* ---- a stack's file has these; ports in the order of the machine */
 
-/* Begins the stack. own, peer: addresses as text, both IPv4 with prefix 24, or IPv6 with prefix 64. Returns its name and
- * version, static; NULL: the driver does not speak with such. */
+/* Begins the stack. own, peer: addresses as text, both IPv4 with prefix 24, or IPv6 with prefix 64. Returns its name
+ * and version, static; NULL: the driver does not speak with such. */
 const char *stack_begin(const char *own, const char *peer);
 
 /* An IP packet arrives. */
