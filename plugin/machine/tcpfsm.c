@@ -190,6 +190,20 @@ static bool may_have_moved(const struct arrival *a)
     return !has_peer_fin(r, s) && !r->covered_peer_fin && (has(seg, TCP_FIN) || (s->knows_fin && seg->len > 0));
 }
 
+/*
+ * A SYN or FIN again that its receiver has acknowledged, sooner upon a segment of that than a timer would run: it
+ * answers what came before that acknowledgement (4.4BSD repeats its FIN with each ACK). What is captured ahead of it
+ * may wait in its sender's queue, and move that yet.
+ */
+static bool may_be_moved_yet(const struct arrival *a)
+{
+    const struct tcpfsm_end *s = a->snd, *r = a->rcv;
+    const struct tcpfsm_segment *seg = a->seg;
+
+    return (seg->flags & (TCP_SYN | TCP_FIN)) && r->has_acked && seq_le(seq_end(seg), r->rcv_acked)
+        && &a->m->end[a->latest.sender] == r && seg->time_us - a->latest.time_us < REPEATS_AFTER_US && !is_copy(s, seg);
+}
+
 /* Any segment, by all rules. */
 static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
 {
@@ -206,7 +220,10 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
         reset_cause_note(a);
         race_decide(a);
     }
+    const bool moves_yet = may_be_moved_yet(a);
     judge(a);
+    if (moves_yet)
+        a->snd->confirmed = false;
     if (a->in_between) { /* the end in whose name it came may know nothing of it */
         out->in_between = news = true;
         a->snd->confirmed = false;

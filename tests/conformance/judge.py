@@ -70,9 +70,14 @@ class Timeline:
         self.changes = [c for c in own if c.remote == remote]
         self._times_s = [c.time_s for c in self.changes]
         self._listens = any(c.state == "LISTEN" for c in own)
-        # It tells a state from before the peer's FIN after one with it: not what RFC 9293 calls so.
-        self.loses_fin_of_peer = any(before.state in _WITH_FIN_OF_PEER and after.state in _WITHOUT_FIN_OF_PEER
-                                     for before, after in zip(self.changes, self.changes[1:]))
+
+    def loses_fin_of_peer(self, acknowledged_s):
+        """Whether it tells a state from before the peer's FIN after one with it, or goes from FIN_WAIT_1 to FIN_WAIT_2
+        though it acknowledges that FIN between: not what RFC 9293 calls so. acknowledged_s: all times when it did."""
+        return any(before.state in _WITH_FIN_OF_PEER and after.state in _WITHOUT_FIN_OF_PEER
+                   or after.state == "FIN_WAIT_2" and any(before.time_s < time_s < after.time_s
+                                                          for time_s in acknowledged_s)
+                   for before, after in zip(self.changes, self.changes[1:]))
 
     def between(self, start_s, end_s):
         """The state at start_s and all that followed until end_s, in order."""
@@ -134,6 +139,7 @@ class View:
         self.following = {frame.number: after
                           for frame, after in zip(self.frames, [*self.frames[1:], None])}
         self.fin_sent = self._frames_after_fin()
+        self.loses_fin_of_peer = self.timeline.loses_fin_of_peer(self._peer_fin_acknowledged_s())
         self.silent_ends_s = [
             self._silent_end_s(c.time_s)
             for before, c in zip([None, *self.timeline.changes], self.timeline.changes)
@@ -155,6 +161,12 @@ class View:
             if sent:
                 numbers.add(frame.number)
         return numbers
+
+    def _peer_fin_acknowledged_s(self):
+        """When, at the latest, its kernel must have told that it has the peer's FIN: by each acknowledgement."""
+        fins = {f.next_seq for f in self.own if f.sender != self.host and f.has(FIN) and not f.forged}
+        return [f.time_s + self.gap_s + MARGIN_S for f in self.own
+                if f.sender == self.host and f.has(ACK) and f.ack in fins]
 
     def _is_silent(self, alive_s, time_s):
         """Whether the host neither received anything nor sent a RST when the kernel ended it, after
@@ -288,7 +300,7 @@ def _is_forged(view, frame, shown, told, confirmed):
 def _is_against_figure(view, frame, shown, told, confirmed):
     """The stack tells a state from before the peer's FIN, which it has received."""
     del frame, confirmed
-    return (view.timeline.loses_fin_of_peer and told[-1] in _WITHOUT_FIN_OF_PEER
+    return (view.loses_fin_of_peer and told[-1] in _WITHOUT_FIN_OF_PEER
             and (shown in _WITH_FIN_OF_PEER or shown == "CLOSED"))
 
 

@@ -239,8 +239,8 @@ class Lab:
         between two looks at the states. stacks: host to the command of a driver that it is, instead of a kernel.
         """
         stacks = stacks or {}
-        if stacks and (ethernet or ipv6 or mptcp):
-            raise stack.Unable("a driver speaks TCP over IPv4 without Ethernet")
+        if stacks and mptcp:
+            raise stack.Unable("a driver speaks TCP alone")
         self._mptcp = mptcp
         self.ethernet = ethernet
         self.family = socket.AF_INET6 if ipv6 else socket.AF_INET
@@ -251,7 +251,7 @@ class Lab:
                 if name in stacks:
                     peer = HOSTS[1 - HOSTS.index(name)]
                     self.hosts[name] = stack.Stack(name, stacks[name], ADDRESSES[name][self.family],
-                                                   ADDRESSES[peer][self.family], _inside_new_namespace)
+                                                   ADDRESSES[peer][self.family], ethernet, _inside_new_namespace)
                 else:
                     self.hosts[name] = Host(name, self.family, ethernet, sysctls or {})
                 made.callback(self.hosts[name].close)

@@ -14,12 +14,14 @@ import threading
 import time
 
 import kernel
+import wire
 
 TIMEOUT_S = 10          # of any single socket call
 GAP_S = 0.002           # a driver dates a change no later than this, unless it tells of a larger gap
 _READY_S = 40           # longest until a driver is there: a kernel has to boot
-_LINUX_COOKED = 276     # link type of a pcap, version 2: each frame tells its direction
-_ARPHRD_NONE, _IPV4 = 0xFFFE, 0x0800
+_ETHERNET = 1           # link type of a pcap
+_LINUX_COOKED = 276     # the same, version 2: each frame tells its direction
+_ARPHRD_NONE = 0xFFFE
 _INCOMING, _OUTGOING = 0, 4
 _LARGEST = 65536        # octets of a packet
 _QUEUE_PACKETS = 512    # of a Unix socket; by default there are as few as ten
@@ -46,9 +48,10 @@ def receive_dated(end):
 class Port:
     """Where the wire ends at a driver: a Unix socket, which takes down what passes, for that host's capture."""
 
-    def __init__(self, end):
-        self._end = end
-        self._records = None  # (time in nanoseconds, packet type, packet), while it captures
+    def __init__(self, end, host, ethernet):
+        self._end, self._host = end, host
+        self.ethernet = ethernet  # the wire has headers of Ethernet, a driver none
+        self._records = None  # (time in nanoseconds, packet type, frame), while it captures
         self.captured_until_s = float("inf")
 
     def fileno(self):
@@ -56,23 +59,25 @@ class Port:
         return self._end.fileno()
 
     def read(self):
-        """A packet that the driver sent: b"" once it has ended."""
-        packet, sent_ns = receive_dated(self._end)  # this process may have been asleep since
-        self._note(sent_ns, _OUTGOING, packet)
-        return packet
+        """A frame that the driver sent: b"" once it has ended."""
+        frame, sent_ns = receive_dated(self._end)  # this process may have been asleep since
+        if frame and self.ethernet:
+            frame = wire.ethernet_header(self._host, frame) + frame
+        self._note(sent_ns, _OUTGOING, frame)
+        return frame
 
-    def write(self, packet):
-        """Give the driver a packet. Where it is behind by too many, or has ended, the packet is lost."""
+    def write(self, frame):
+        """Give the driver a frame. Where it is behind by too many, or has ended, the frame is lost."""
         time_ns = time.time_ns()
         try:
-            self._end.send(packet, socket.MSG_DONTWAIT)
+            self._end.send(frame[wire.ETHERNET_HEADER:] if self.ethernet else frame, socket.MSG_DONTWAIT)
         except (BlockingIOError, BrokenPipeError, ConnectionResetError):
             return
-        self._note(time_ns, _INCOMING, packet)
+        self._note(time_ns, _INCOMING, frame)
 
-    def _note(self, time_ns, kind, packet):
-        if self._records is not None and packet:
-            self._records.append((time_ns, kind, packet))
+    def _note(self, time_ns, kind, frame):
+        if self._records is not None and frame:
+            self._records.append((time_ns, kind, frame))
 
     def capture(self, path, snaplen):
         """Begin a capture; gives what ends it."""
@@ -95,9 +100,11 @@ class _Capture:
     def stop(self):
         """Write what was captured."""
         with open(self._path, "wb") as file:
-            file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, self._snaplen, _LINUX_COOKED))
-            for time_ns, kind, packet in self._port.stop_capture():
-                frame = struct.pack("!HHIHBB8x", _IPV4, 0, 1, _ARPHRD_NONE, kind, 0) + packet
+            link_type = _ETHERNET if self._port.ethernet else _LINUX_COOKED
+            file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, self._snaplen, link_type))
+            for time_ns, kind, frame in self._port.stop_capture():
+                if not self._port.ethernet:
+                    frame = struct.pack("!2sHIHBB8x", wire.ether_type(frame), 0, 1, _ARPHRD_NONE, kind, 0) + frame
                 kept = frame[:self._snaplen]
                 file.write(struct.pack("<IIII", *divmod(time_ns // 1000, 1000000), len(kept), len(frame)) + kept)
 
@@ -121,9 +128,9 @@ def _processes_in(namespace):
 class Stack:
     """A driver, and what it tells."""
 
-    def __init__(self, name, command, address, peer, inside):
-        """name: of the host. command: of the driver. address, peer: this host's and the other's. inside: a context in
-        which what is started is in a network namespace of its own."""
+    def __init__(self, name, command, address, peer, ethernet, inside):
+        """name: of the host. command: of the driver. address, peer: this host's and the other's. ethernet: of the wire.
+        inside: a context in which what is started is in a network namespace of its own."""
         self.name = name
         self.stack = ""        # name and version of the stack
         self._address = address
@@ -150,12 +157,15 @@ class Stack:
                 text=True, bufsize=1)
         theirs.close()
         self._end = ours
-        self.device = Port(ours)
+        self.device = Port(ours, name, ethernet)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         with self._changed:
-            if not self._changed.wait_for(lambda: self.stack or self._ended, _READY_S) or self._ended:
+            ready = self._changed.wait_for(lambda: self.stack or self._answers or self._ended, _READY_S)
+            if not ready or not self.stack:
                 self.close()
+                for _, text in self._answers.values():
+                    raise Unable(f"{os.path.basename(command[0])}: {text}")
                 raise RuntimeError(f"the driver {command} does not start: {self._complaint()}")
 
     def close(self):
@@ -206,8 +216,8 @@ class Stack:
 
     def socket(self, family, protocol):
         """A new socket."""
-        if family != socket.AF_INET or protocol != socket.IPPROTO_TCP:
-            raise Unable("a driver speaks TCP over IPv4")
+        if protocol != socket.IPPROTO_TCP:
+            raise Unable("a driver speaks TCP alone")
         return StackSocket(self)
 
     def set_sysctls(self, sysctls):
@@ -255,7 +265,8 @@ class Stack:
     def note_listener(self, port, state):
         """Enter a change of a listening socket's state: a driver does not tell it."""
         with self._changed:
-            self._changes.append(kernel.Change(self.name, time.time(), f"{self._address}:{port}", "0.0.0.0:0", state))
+            self._changes.append(kernel.Change(self.name, time.time(), kernel.endpoint(self._address, port),
+                                               kernel.endpoint("::" if ":" in self._address else "0.0.0.0", 0), state))
 
 
 class StackSocket:

@@ -25,7 +25,7 @@ from typing import NamedTuple
 HOSTS = ("client", "server")
 EVERY = None
 RAW_IP = 101  # link type of a pcap
-_ETHERNET_HEADER = 14
+ETHERNET_HEADER = 14  # octets
 _FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
 
 
@@ -204,7 +204,8 @@ class Wire:
     def inject(self, sender, packet):
         """Deliver an IP packet (bytes) to the other host as if this one had sent it."""
         receiver = HOSTS[1 - HOSTS.index(sender)]
-        self.carry(receiver, self._header(sender, packet) + packet, self.delay_s)
+        header = ethernet_header(sender, packet) if self.ethernet else b""
+        self.carry(receiver, header + packet, self.delay_s)
 
     # What passes by.
 
@@ -259,21 +260,13 @@ class Wire:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
-    def _header(self, sender, packet):
-        """The Ethernet header of a packet from a host, nothing on a wire without Ethernet."""
-        if not self.ethernet:
-            return b""
-        source = HOSTS.index(sender)
-        return (mac_address(HOSTS[1 - source]) + mac_address(HOSTS[source])
-                + (b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd"))
-
     def _schedule(self, due_s, action, *arguments):
         heapq.heappush(self._in_flight, (due_s, next(self._order), action, arguments))
 
     def _note(self, frame):
         """Write a frame into the middle's capture."""
         if self._capture:
-            packet = frame[_ETHERNET_HEADER:] if self.ethernet else frame
+            packet = frame[ETHERNET_HEADER:] if self.ethernet else frame
             seconds, microseconds = divmod(time.time_ns() // 1000, 1000000)
             self._capture.write(struct.pack("<IIII", seconds, microseconds, *2 * (len(packet),)))
             self._capture.write(packet)
@@ -305,7 +298,7 @@ class Wire:
         """Receive a frame that a host sent, and do with it what the rules say."""
         frame = device.read()
         receiver = HOSTS[1 - HOSTS.index(sender)]
-        segment = _parse(sender, frame[_ETHERNET_HEADER:] if self.ethernet else frame)
+        segment = _parse(sender, frame[ETHERNET_HEADER:] if self.ethernet else frame)
         action = None
         with self._changed:
             if segment:
@@ -325,3 +318,14 @@ class Wire:
 def mac_address(host):
     """The Ethernet address of a host's device (bytes), locally administered."""
     return bytes((2, 0, 0, 0, 9, HOSTS.index(host) + 1))
+
+
+def ether_type(packet):
+    """What an IP packet is on Ethernet (two bytes)."""
+    return b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd"
+
+
+def ethernet_header(sender, packet):
+    """The Ethernet header of a packet from a host."""
+    receiver = HOSTS[1 - HOSTS.index(sender)]
+    return mac_address(receiver) + mac_address(sender) + ether_type(packet)

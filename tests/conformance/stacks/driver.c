@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include "driver.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,33 +36,30 @@ static struct entry {
 
 /* A connection and its state as told. */
 static struct connection {
-    struct in_addr own, peer;
     uint16_t port, peer_port;
     const char *state;
     bool seen; /* in this look */
 } connections[CONNECTIONS];
 static unsigned connection_count;
+static const char *own_address, *peer_address; /* all connections are between these */
 
 /* ---------------------------------------------------------------- states */
 
 static void tell(const struct connection *c, const char *state)
 {
+    const char *form = strchr(own_address, ':') ? "state %lld.%06ld [%s]:%u [%s]:%u %s\n"
+                                                : "state %lld.%06ld %s:%u %s:%u %s\n";
     struct timespec now;
-    char own[INET_ADDRSTRLEN], peer[INET_ADDRSTRLEN];
 
     clock_gettime(CLOCK_REALTIME, &now);
-    inet_ntop(AF_INET, &c->own, own, sizeof own);
-    inet_ntop(AF_INET, &c->peer, peer, sizeof peer);
-    printf("state %lld.%06ld %s:%u %s:%u %s\n", (long long)now.tv_sec, now.tv_nsec / 1000, own, c->port, peer,
-           c->peer_port, state);
+    printf(form, (long long)now.tv_sec, now.tv_nsec / 1000, own_address, c->port, peer_address, c->peer_port, state);
 }
 
-void driver_state(struct in_addr own, uint16_t port, struct in_addr peer, uint16_t peer_port, const char *state)
+void driver_state(uint16_t port, uint16_t peer_port, const char *state)
 {
     struct connection *c = connections, *end = connections + connection_count;
 
-    while (c < end && (c->port != port || c->peer_port != peer_port || c->own.s_addr != own.s_addr
-                       || c->peer.s_addr != peer.s_addr))
+    while (c < end && (c->port != port || c->peer_port != peer_port))
         c++;
     if (c == end) {
         if (connection_count == CONNECTIONS) {
@@ -71,7 +67,7 @@ void driver_state(struct in_addr own, uint16_t port, struct in_addr peer, uint16
             exit(1);
         }
         connection_count++;
-        *c = (struct connection){ own, peer, port, peer_port, NULL, false };
+        *c = (struct connection){ port, peer_port, NULL, false };
     }
     if (c->seen) /* one and the same pair twice, of which a stack tells the newer first */
         return;
@@ -155,21 +151,19 @@ static struct entry *add(unsigned number)
 static enum outcome ask_accept(struct entry *listener)
 {
     struct entry *made = add(listener->accepted);
-    struct sockaddr_in peer;
-    char address[INET_ADDRSTRLEN];
     enum outcome outcome;
+    uint16_t peer_port;
 
     if (!made) {
         answer(listener->accepted, "accept", FAILED, "too many sockets");
         return DONE;
     }
-    outcome = stack_accept(&listener->socket, &made->socket, &peer);
+    outcome = stack_accept(&listener->socket, &made->socket, &peer_port);
     if (outcome != DONE)
         made->used = false;
     if (outcome == DONE) {
-        inet_ntop(AF_INET, &peer.sin_addr, address, sizeof address);
         look();
-        printf("ok %u accept %s %u\n", listener->accepted, address, ntohs(peer.sin_port));
+        printf("ok %u accept %s %u\n", listener->accepted, peer_address, peer_port);
     } else if (outcome != WAITS)
         answer(listener->accepted, "accept", outcome, listener->socket.failure);
     return outcome;
@@ -403,15 +397,22 @@ static bool take_commands(void)
 
 int main(int argc, char **argv)
 {
-    struct in_addr own, peer;
+    const char *told;
 
-    if (argc != 3 || !inet_aton(argv[1], &own) || !inet_aton(argv[2], &peer)) {
+    if (argc != 3) {
         fprintf(stderr, "usage: %s ADDRESS PEER, for the conformance tests; the wire is descriptor 3\n", argv[0]);
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
-    printf("stack %s\n", stack_begin(own, peer));
+    own_address = argv[1];
+    peer_address = argv[2];
+    told = stack_begin(own_address, peer_address);
+    if (!told) {
+        puts("unable 0 begin not over such addresses");
+        return 0;
+    }
+    printf("stack %s\n", told);
     for (;;) {
         struct pollfd fds[2 + FDS] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = WIRE, .events = POLLIN } };
         int timeout_ms = -1;

@@ -8,7 +8,6 @@
 #ifndef DRIVER_H
 #define DRIVER_H
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,16 +28,18 @@ enum outcome { DONE, WAITS, FAILED, UNABLE };
 /* Sends an IP packet. Where the wire is full it is lost. */
 void driver_output(const void *packet, size_t length);
 
-/* Called from stack_states() for each connection there is. state: RFC 9293's name with underscores, static. */
-void driver_state(struct in_addr own, uint16_t port, struct in_addr peer, uint16_t peer_port, const char *state);
+/* Called from stack_states() for each connection there is, all between the two addresses of stack_begin(). state: RFC
+ * 9293's name with underscores, static. */
+void driver_state(uint16_t port, uint16_t peer_port, const char *state);
 
 /* The next x's of a program, at most this many: *length of them. */
 const char *driver_octets(size_t *length);
 
 /* ---- a stack's file has these; ports in the order of the machine */
 
-/* Begins the stack. Returns its name and version, static. */
-const char *stack_begin(struct in_addr own, struct in_addr peer);
+/* Begins the stack. own, peer: addresses as text, both IPv4 with prefix 24, or IPv6 with prefix 64. Returns its name
+ * and version, static; NULL: the driver does not speak with such. */
+const char *stack_begin(const char *own, const char *peer);
 
 /* An IP packet arrives. */
 void stack_input(const uint8_t *packet, size_t length);
@@ -54,8 +55,8 @@ void stack_states(void);
 
 enum outcome stack_listen(struct lab_socket *s, uint16_t port, int backlog);
 
-/* The listener's next connection becomes s; tells its other end. Never FAILED. */
-enum outcome stack_accept(struct lab_socket *listener, struct lab_socket *s, struct sockaddr_in *peer);
+/* The listener's next connection becomes s; tells the port of its other end. Never FAILED. */
+enum outcome stack_accept(struct lab_socket *listener, struct lab_socket *s, uint16_t *peer_port);
 
 /* Begins an active open; stack_connected() is asked from then on, if it WAITS. */
 enum outcome stack_connect(struct lab_socket *s, uint16_t port, uint16_t peer_port);

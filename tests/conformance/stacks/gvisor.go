@@ -21,6 +21,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/link/channel"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -57,6 +58,7 @@ type socket struct {
 type driver struct {
 	stack     *stack.Stack
 	link      wire
+	network   tcpip.NetworkProtocolNumber
 	own, peer tcpip.Address
 	sockets   map[uint]*socket
 	told      map[stack.TransportEndpointID]string // state
@@ -80,10 +82,15 @@ func stateName(state tcp.EndpointState) string {
 	return ""
 }
 
+// end is an address and a port as one word.
+func end(address tcpip.Address, port uint16) string {
+	return net.JoinHostPort(address.String(), fmt.Sprint(port))
+}
+
 func tell(id stack.TransportEndpointID, state string) {
 	now := time.Now()
-	fmt.Printf("state %d.%06d %s:%d %s:%d %s\n", now.Unix(), now.Nanosecond()/1000, id.LocalAddress, id.LocalPort,
-		id.RemoteAddress, id.RemotePort, state)
+	fmt.Printf("state %d.%06d %s %s %s\n", now.Unix(), now.Nanosecond()/1000, end(id.LocalAddress, id.LocalPort),
+		end(id.RemoteAddress, id.RemotePort), state)
 }
 
 // look tells what has changed.
@@ -143,7 +150,7 @@ func (d *driver) add(number uint, endpoint tcpip.Endpoint) *socket {
 
 // bound makes an endpoint at a port.
 func (d *driver) bound(port uint) (tcpip.Endpoint, tcpip.Error) {
-	endpoint, err := d.stack.NewEndpoint(tcp.ProtocolNumber, ipv4.ProtocolNumber, &waiter.Queue{})
+	endpoint, err := d.stack.NewEndpoint(tcp.ProtocolNumber, d.network, &waiter.Queue{})
 	if err != nil {
 		return nil, err
 	}
@@ -318,7 +325,7 @@ func (d *driver) takePackets() bool {
 			return false
 		}
 		taken = true
-		d.link.InjectInbound(ipv4.ProtocolNumber, stack.NewPacketBuffer(stack.PacketBufferOptions{
+		d.link.InjectInbound(d.network, stack.NewPacketBuffer(stack.PacketBufferOptions{
 			Payload: bufferv2.MakeWithData(packet[:length])}))
 	}
 	if taken {
@@ -370,33 +377,47 @@ func (d *driver) run() {
 	}
 }
 
+// newDriver begins the stack. own, peer: both of IPv4, or both of IPv6.
 func newDriver(own, peer tcpip.Address) (*driver, tcpip.Error) {
+	network, subnet, prefix := ipv4.ProtocolNumber, header.IPv4EmptySubnet, 24
+	if len(own) != header.IPv4AddressSize {
+		network, subnet, prefix = ipv6.ProtocolNumber, header.IPv6EmptySubnet, 64
+	}
 	d := &driver{
 		stack: stack.New(stack.Options{
-			NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol},
+			NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
 			TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol},
 		}),
-		link: wire{channel.New(1, mtu, "")}, own: own, peer: peer,
+		link: wire{channel.New(1, mtu, "")}, network: network, own: own, peer: peer,
 		sockets: map[uint]*socket{}, told: map[stack.TransportEndpointID]string{},
 	}
 	if err := d.stack.CreateNIC(nic, d.link); err != nil {
 		return nil, err
 	}
-	d.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nic}})
-	return d, d.stack.AddProtocolAddress(nic, tcpip.ProtocolAddress{Protocol: ipv4.ProtocolNumber,
-		AddressWithPrefix: tcpip.AddressWithPrefix{Address: own, PrefixLen: 24}}, stack.AddressProperties{})
+	d.stack.SetRouteTable([]tcpip.Route{{Destination: subnet, NIC: nic}})
+	return d, d.stack.AddProtocolAddress(nic, tcpip.ProtocolAddress{Protocol: network,
+		AddressWithPrefix: tcpip.AddressWithPrefix{Address: own, PrefixLen: prefix}}, stack.AddressProperties{})
+}
+
+// address is one of IPv4 or IPv6 from its text, "" if there is none.
+func address(text string) tcpip.Address {
+	ip := net.ParseIP(text)
+	if short := ip.To4(); short != nil {
+		return tcpip.Address(short)
+	}
+	return tcpip.Address(ip)
 }
 
 // version is that of Debian's package, told when this is built: gVisor's has none of its own.
 var version = "unknown"
 
 func main() {
-	if len(os.Args) != 3 || net.ParseIP(os.Args[1]).To4() == nil || net.ParseIP(os.Args[2]).To4() == nil {
+	if len(os.Args) != 3 || address(os.Args[1]) == "" || len(address(os.Args[1])) != len(address(os.Args[2])) {
 		fmt.Fprintf(os.Stderr, "usage: %s ADDRESS PEER, for the conformance tests; the wire is descriptor 3\n", os.Args[0])
 		os.Exit(2)
 	}
 	fmt.Println("stack gvisor", version)
-	d, err := newDriver(tcpip.Address(net.ParseIP(os.Args[1]).To4()), tcpip.Address(net.ParseIP(os.Args[2]).To4()))
+	d, err := newDriver(address(os.Args[1]), address(os.Args[2]))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gvisor:", err)
 		os.Exit(1)

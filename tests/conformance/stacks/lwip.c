@@ -11,6 +11,7 @@
 #include <lwip/err.h>
 #include <lwip/init.h>
 #include <lwip/ip.h>
+#include <lwip/ip6_addr.h>
 #include <lwip/netif.h>
 #include <lwip/pbuf.h>
 #include <lwip/priv/tcp_priv.h>
@@ -29,7 +30,7 @@ struct end {
     bool connected;
     bool finished;          /* the peer's FIN has come */
     const char *failure;
-    struct sockaddr_in peer;
+    uint16_t peer_port;
     struct end *waiting;    /* a listener's first connection to accept, then the next */
 };
 
@@ -63,15 +64,26 @@ static struct end *end_of(const struct lab_socket *s)
 
 /* ---------------------------------------------------------------- the wire */
 
-static err_t output(struct netif *netif, struct pbuf *packet, const ip4_addr_t *to)
+static err_t output(struct pbuf *packet)
 {
     char copy[MTU];
     const u16_t length = pbuf_copy_partial(packet, copy, sizeof copy, 0);
 
-    (void)netif, (void)to;
     if (length == packet->tot_len)
         driver_output(copy, length);
     return ERR_OK;
+}
+
+static err_t output_ip4(struct netif *netif, struct pbuf *packet, const ip4_addr_t *to)
+{
+    (void)netif, (void)to;
+    return output(packet);
+}
+
+static err_t output_ip6(struct netif *netif, struct pbuf *packet, const ip6_addr_t *to)
+{
+    (void)netif, (void)to;
+    return output(packet);
 }
 
 static err_t configure(struct netif *netif)
@@ -79,22 +91,29 @@ static err_t configure(struct netif *netif)
     netif->name[0] = 't';
     netif->name[1] = 'n';
     netif->mtu = MTU;
-    netif->output = output;
+    netif->output = output_ip4;
+    netif->output_ip6 = output_ip6;
     return ERR_OK;
 }
 
-const char *stack_begin(struct in_addr own, struct in_addr peer)
+const char *stack_begin(const char *own, const char *peer)
 {
-    ip4_addr_t address = { own.s_addr }, mask;
+    ip4_addr_t mask;
 
+    if (!ipaddr_aton(own, &own_address) || !ipaddr_aton(peer, &peer_address))
+        return NULL;
     IP4_ADDR(&mask, 255, 255, 255, 0);
-    ip_addr_set_ip4_u32_val(own_address, own.s_addr);
-    ip_addr_set_ip4_u32_val(peer_address, peer.s_addr);
     lwip_init();
-    netif_add(&wire, &address, &mask, IP4_ADDR_ANY4, NULL, configure, ip_input);
+    netif_add(&wire, IP_IS_V4_VAL(own_address) ? ip_2_ip4(&own_address) : IP4_ADDR_ANY4, &mask, IP4_ADDR_ANY4, NULL,
+              configure, ip_input);
+    if (IP_IS_V6_VAL(own_address)) {
+        netif_ip6_addr_set(&wire, 0, ip_2_ip6(&own_address));
+        netif_ip6_addr_set_state(&wire, 0, IP6_ADDR_PREFERRED);
+    }
     netif_set_default(&wire);
     netif_set_up(&wire);
     netif_set_link_up(&wire);
+    wire.rs_count = 0; /* it looks for no router */
     return "lwip " LWIP_VERSION_STRING;
 }
 
@@ -131,12 +150,8 @@ void stack_states(void)
     const struct tcp_pcb *const lists[] = { tcp_active_pcbs, tcp_tw_pcbs };
 
     for (unsigned i = 0; i < 2; i++)
-        for (const struct tcp_pcb *pcb = lists[i]; pcb; pcb = pcb->next) {
-            const struct in_addr own = { ip_addr_get_ip4_u32(&pcb->local_ip) };
-            const struct in_addr peer = { ip_addr_get_ip4_u32(&pcb->remote_ip) };
-
-            driver_state(own, pcb->local_port, peer, pcb->remote_port, tcp_debug_state_str(pcb->state));
-        }
+        for (const struct tcp_pcb *pcb = lists[i]; pcb; pcb = pcb->next)
+            driver_state(pcb->local_port, pcb->remote_port, tcp_debug_state_str(pcb->state));
 }
 
 /* ---------------------------------------------------------------- what lwIP tells */
@@ -190,8 +205,7 @@ static err_t on_accept(void *own, struct tcp_pcb *pcb, err_t error)
     *last = new_end();
     attach(*last, pcb);
     (*last)->connected = true;
-    (*last)->peer.sin_addr.s_addr = ip_addr_get_ip4_u32(&pcb->remote_ip);
-    (*last)->peer.sin_port = htons(pcb->remote_port);
+    (*last)->peer_port = pcb->remote_port;
     return ERR_OK;
 }
 
@@ -200,7 +214,7 @@ static err_t on_accept(void *own, struct tcp_pcb *pcb, err_t error)
 /* A new pcb, bound to a port, even one in TIME_WAIT. */
 static struct tcp_pcb *bound(struct lab_socket *s, uint16_t port)
 {
-    struct tcp_pcb *pcb = tcp_new();
+    struct tcp_pcb *pcb = tcp_new_ip_type(IP_GET_TYPE(&own_address));
     err_t error;
 
     if (!pcb)
@@ -230,7 +244,7 @@ enum outcome stack_listen(struct lab_socket *s, uint16_t port, int backlog)
     return DONE;
 }
 
-enum outcome stack_accept(struct lab_socket *listener, struct lab_socket *s, struct sockaddr_in *peer)
+enum outcome stack_accept(struct lab_socket *listener, struct lab_socket *s, uint16_t *peer_port)
 {
     struct end *end = end_of(listener)->waiting;
 
@@ -239,7 +253,7 @@ enum outcome stack_accept(struct lab_socket *listener, struct lab_socket *s, str
     end_of(listener)->waiting = end->waiting;
     end->waiting = NULL;
     s->own = end;
-    *peer = end->peer;
+    *peer_port = end->peer_port;
     return DONE;
 }
 

@@ -46,14 +46,13 @@ struct end {
 struct shown {
     const char *state; /* of states[] */
     int fd; /* libslirp's */
-    struct in_addr own, peer;
     uint16_t port, peer_port;
 };
 
 static const char *const states[] = { "SYN_SENT", "SYN_RCVD", "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT_1", "CLOSING",
                                       "LAST_ACK", "FIN_WAIT_2", "TIME_WAIT" };
 static const uint8_t peer_link_address[ETH_ALEN] = { 2, 0, 0, 0, 9, 1 };
-static struct in_addr own_address, peer_address;
+static struct in_addr peer_address;
 static Slirp *slirp;
 static uint16_t port_behind[UINT16_MAX + 1]; /* by forwarded port: the one of the program's socket */
 
@@ -181,19 +180,21 @@ static void announce_peer(void)
     slirp_input(slirp, (const uint8_t *)&frame, sizeof frame);
 }
 
-const char *stack_begin(struct in_addr own, struct in_addr peer)
+const char *stack_begin(const char *own, const char *peer)
 {
-    const struct in_addr mask = { htonl(0xffffff00) }, network = { own.s_addr & mask.s_addr };
-    const SlirpConfig config = {
-        .version = SLIRP_CONFIG_VERSION_MAX, .in_enabled = true, .vnetwork = network, .vnetmask = mask, .vhost = own,
-        .vdhcp_start = { network.s_addr | htonl(253) }, .vnameserver = { network.s_addr | htonl(254) },
-        .if_mtu = MTU, .if_mru = MTU, .disable_dns = true, .disable_dhcp = true,
+    const struct in_addr mask = { htonl(0xffffff00) };
+    SlirpConfig config = {
+        .version = SLIRP_CONFIG_VERSION_MAX, .in_enabled = true, .vnetmask = mask, .if_mtu = MTU, .if_mru = MTU,
+        .disable_dns = true, .disable_dhcp = true,
     };
     static char told[64];
 
+    if (!inet_aton(own, &config.vhost) || !inet_aton(peer, &peer_address))
+        return NULL; /* of IPv6 slirp_connection_info() shows no addresses */
+    config.vnetwork.s_addr = config.vhost.s_addr & mask.s_addr;
+    config.vdhcp_start.s_addr = config.vnetwork.s_addr | htonl(253);
+    config.vnameserver.s_addr = config.vnetwork.s_addr | htonl(254);
     enter_namespace();
-    own_address = own;
-    peer_address = peer;
     slirp = slirp_new(&config, &calls, NULL);
     if (!slirp) {
         fputs("slirp: cannot begin\n", stderr);
@@ -302,14 +303,13 @@ static bool parse(const char *line, struct shown *out)
     if (!out->state)
         return false;
     if (!strcmp(source, "127.0.0.1")) { /* it came in by a forwarded port, which is shown as the source */
-        out->own = own_address;
         out->port = port_behind[(uint16_t)source_port];
         out->peer_port = (uint16_t)destination_port;
-        return inet_aton(destination, &out->peer);
+    } else {
+        out->peer_port = (uint16_t)source_port;
+        out->port = (uint16_t)destination_port;
     }
-    out->peer_port = (uint16_t)source_port;
-    out->port = (uint16_t)destination_port;
-    return inet_aton(source, &out->peer) && inet_aton(destination, &out->own);
+    return true;
 }
 
 /* Calls for each connection, until it returns true; then returns true. */
@@ -328,7 +328,7 @@ static bool each_connection(bool (*call)(const struct shown *, void *), void *op
 static bool tell(const struct shown *c, void *opaque)
 {
     (void)opaque;
-    driver_state(c->own, c->port, c->peer, c->peer_port, c->state);
+    driver_state(c->port, c->peer_port, c->state);
     return false;
 }
 
@@ -407,7 +407,7 @@ static bool came_from(const struct shown *c, void *opaque)
 }
 
 /* libslirp connects to this program before it answers the peer's SYN. */
-enum outcome stack_accept(struct lab_socket *listener, struct lab_socket *s, struct sockaddr_in *peer)
+enum outcome stack_accept(struct lab_socket *listener, struct lab_socket *s, uint16_t *peer_port)
 {
     struct end *from = end_of(listener);
     struct sockaddr_in there;
@@ -430,8 +430,7 @@ enum outcome stack_accept(struct lab_socket *listener, struct lab_socket *s, str
         return WAITS;
     make_end(s, from->accepted);
     from->accepted = -1;
-    peer->sin_addr = search.found.peer;
-    peer->sin_port = htons(search.found.peer_port);
+    *peer_port = search.found.peer_port;
     return DONE;
 }
 

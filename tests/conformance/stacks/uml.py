@@ -24,10 +24,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 import stack  # noqa: E402  (found only now)
+from wire import ETHERNET_HEADER, ether_type  # noqa: E402
 
 WIRE = 3             # file descriptor: raw IP packets, one a message
 OWN_LINK, PEER_LINK = bytes((2, 0, 0, 0, 9, 1)), bytes((2, 0, 0, 0, 9, 2))
-_IPV4 = b"\x08\x00"
 _CLOCK_TRIES = 20
 _BOOT_S = 30
 
@@ -70,7 +70,7 @@ class Uml:
              "thash_entries=64", "con=null", "con0=null,fd:1", f"ssl0=fd:{line.fileno()}", "uml_dir=/tmp",
              f"vec0:transport=fd,fd={frames.fileno()},mac={OWN_LINK.hex(':')}",
              "panic=-1", f"init={os.path.realpath(sys.executable)}", "--", "-I", "-B",
-             os.path.join(HERE, "uml_init.py"), address, peer, PEER_LINK.hex(":")],
+             os.path.join(HERE, "uml_init.py"), address, peer, PEER_LINK.hex(":"), folder],
             stdin=subprocess.DEVNULL, stdout=self._console, stderr=subprocess.STDOUT,
             pass_fds=[frames.fileno(), line.fileno()], start_new_session=True,
             env={"TMPDIR": "/tmp", "LD_PRELOAD": f"/host{registers}"},
@@ -144,15 +144,16 @@ def relay(uml):
     """Carry commands, answers and packets until the end of standard input."""
     wire = socket.socket(fileno=WIRE)
     lateness, said = Lateness(), b""
-    header = PEER_LINK + OWN_LINK + _IPV4
     while True:
         for ready in select.select([0, uml.line, uml.frames, wire], [], [])[0]:
             if ready is wire:
-                uml.frames.send(OWN_LINK + PEER_LINK + _IPV4 + lateness.receive(wire))
+                packet = lateness.receive(wire)
+                uml.frames.send(OWN_LINK + PEER_LINK + ether_type(packet) + packet)
             elif ready is uml.frames:
                 frame = lateness.receive(uml.frames)
-                if frame.startswith(header):  # nothing but IPv4 for the neighbour
-                    wire.send(frame[len(header):])
+                packet = frame[ETHERNET_HEADER:]
+                if frame.startswith(PEER_LINK + OWN_LINK + ether_type(packet)):  # nothing but IP for the neighbour
+                    wire.send(packet)
             elif ready is uml.line:
                 part = uml.line.recv(4096)
                 if not part:

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The first and only process of a User-mode Linux: makes its kernel a driver, see README.md and uml.py.
 
-    uml_init.py ADDRESS PEER LINK_ADDRESS
+    uml_init.py ADDRESS PEER LINK_ADDRESS FOLDER
 
+LINK_ADDRESS: the peer's, of Ethernet. FOLDER: where its packages were unpacked, which has its modules.
 What it is told and what it tells passes over the serial line.
 """
 
 import contextlib
 import ctypes
-import fcntl
 import gc
 import os
 import select
 import socket
 import struct
+import subprocess
 import sys
 import time
 import tty
@@ -24,40 +25,35 @@ import kernel  # noqa: E402  (found only now)
 
 POLL_EVERY_S = 0.002
 GAP_TOLD_S = 0.002   # between two polls; larger ones are told
-DEVICE = b"vec0"
-_SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCSARP = 0x8916, 0x891C, 0x8913, 0x8914, 0x8955
-_IFF_UP, _IFF_MULTICAST, _ATF_COM, _ATF_PERM, _ARPHRD_ETHER = 1, 0x1000, 2, 4, 1
+DEVICE = "vec0"
+# Until 6.12 IPv6 is a module.
+_IPV6_MODULES = "lib/crc-ccitt.ko", "net/ipv6/ipv6.ko"
+_FINIT_MODULE = 313  # the number of a system call, on amd64
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _internet(address):
-    """A struct sockaddr_in."""
-    return struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton(address))
-
-
-def _raise_device(plain, name):
-    flags = struct.unpack("16xH22x", fcntl.ioctl(plain, _SIOCGIFFLAGS, struct.pack("16s24x", name)))[0]
-    fcntl.ioctl(plain, _SIOCSIFFLAGS, struct.pack("16sH22x", name, (flags | _IFF_UP) & ~_IFF_MULTICAST))
+def load_ipv6(folder):
+    """Let this kernel have IPv6."""
+    for name in _IPV6_MODULES:
+        path = os.path.join(folder, "usr/lib/uml/modules", os.uname().release, "kernel", name)
+        with open(path, "rb") as module:
+            if _libc.syscall(_FINIT_MODULE, module.fileno(), b"", 0) != 0:
+                raise OSError(ctypes.get_errno(), path)
 
 
 def configure(address, peer, link_address):
     """Bring up the device, which knows its neighbour."""
-    sysctl("net.ipv6.conf.default.disable_ipv6", "1", must=False)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
-        _raise_device(plain, b"lo")
-        fcntl.ioctl(plain, _SIOCSIFADDR, struct.pack("16s16s8x", DEVICE, _internet(address)))
-        fcntl.ioctl(plain, _SIOCSIFNETMASK, struct.pack("16s16s8x", DEVICE, _internet("255.255.255.0")))
-        _raise_device(plain, DEVICE)
-        link = struct.pack("=H14s", _ARPHRD_ETHER, bytes.fromhex(link_address.replace(":", "")))
-        entry = _internet(peer) + link + struct.pack("=i16s16s", _ATF_COM | _ATF_PERM, b"", DEVICE)
-        fcntl.ioctl(plain, _SIOCSARP, entry)
+    own = f"{address}/64 nodad" if ":" in address else f"{address}/24"
+    lines = ("link set lo up", f"link set {DEVICE} multicast off up", f"address add {own} dev {DEVICE}",
+             f"neighbour add {peer} dev {DEVICE} lladdr {link_address} nud permanent")
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True, env={"PATH": os.defpath})
 
 
-def sysctl(name, value, must=True):
-    """Set a sysctl. must: raise OSError where there is no such."""
-    path = "/proc/sys/" + name.replace(".", "/")
-    if must or os.path.exists(path):
-        with open(path, "w", encoding="ascii") as file:
-            file.write(value)
+def sysctl(name, value):
+    """Set a sysctl."""
+    with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
+        file.write(value)
 
 
 class Kernel:
@@ -65,13 +61,14 @@ class Kernel:
 
     def __init__(self, line, address, peer):
         self._line, self._address, self._peer = line, address, peer
+        self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._sockets = {}   # number to socket
         self._pending = {}   # (number, command) to what is still to be done: a function that gives the answer, or None
         self._ahead_s = None  # this clock of the host's; polls begin when it is known
         self._read = b""
         self._known, self._names, self._text, self._polled_s = {}, {}, None, None
         self._largest_gap_s = GAP_TOLD_S
-        self._table = os.open("/proc/net/tcp", os.O_RDONLY)
+        self._table = os.open("/proc/net/tcp6" if ":" in address else "/proc/net/tcp", os.O_RDONLY)
 
     def tell(self, text):
         """Write a line."""
@@ -139,7 +136,7 @@ class Kernel:
     def _make(self, number, port=None):
         """The socket of that number, made if there is none. port: to bind it to."""
         if number not in self._sockets:
-            self._sockets[number] = _prepare(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            self._sockets[number] = _prepare(socket.socket(self._family, socket.SOCK_STREAM))
             self._sockets[number].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if port is not None:
             self._sockets[number].bind((self._address, int(port)))
@@ -171,7 +168,7 @@ class Kernel:
     def begin_accept(self, listener, number):
         """Its next connection."""
         def accept():
-            accepted, (address, port) = self._sockets[listener].accept()
+            accepted, (address, port, *_) = self._sockets[listener].accept()
             self._sockets[number] = _prepare(accepted)
             return f"{address} {port}"
         return accept
@@ -238,13 +235,15 @@ def _prepare(made):
     return made
 
 
-def main(address, peer, link_address, *_):
+def main(address, peer, link_address, folder, *_):
     """Be the driver. The kernel adds further arguments."""
-    if ctypes.CDLL(None).mount(b"proc", b"/proc", b"proc", 0, None) != 0:
+    if _libc.mount(b"proc", b"/proc", b"proc", 0, None) != 0:
         sys.exit("/proc cannot be mounted")
     gc.disable()  # its pauses would be gaps
     line = os.open("/dev/ttyS0", os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY)
     tty.setraw(line)
+    if ":" in address and not os.path.exists("/proc/net/tcp6"):
+        load_ipv6(folder)
     configure(address, peer, link_address)
     driver = Kernel(line, address, peer)
     driver.tell(f"stack Linux {os.uname().release}")
