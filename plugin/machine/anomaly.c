@@ -47,8 +47,7 @@ static uint32_t why_reset(const struct scene *s)
 {
     const uint8_t from = s->snd->previous;
 
-    /* The one tells nothing of the end in whose name it came, in the other that never had the connection. */
-    if (s->shown->reset_cause == RESET_IN_BETWEEN || s->shown->reset_cause == RESET_HANDSHAKE_GIVEN_UP)
+    if (s->shown->reset_cause == RESET_IN_BETWEEN) /* which tells nothing of the end in whose name it came */
         return BIT(ABORT);
     if (from == TCP_CLOSED) { /* it had closed, or had reset: its first RST, ignored or not, has told of that */
         const bool closed = s->snd->event == TCP_EV_RCV_ACK_OF_FIN || s->snd->event == TCP_EV_TIMEOUT_2MSL;
