@@ -55,8 +55,8 @@ static uint32_t why_reset(const struct scene *s)
     }
     if (!is_synchronized_state(from)) /* figures 9 and 10 */
         return BIT(HALF_OPEN);
-    if (!has_form_of_refusal(s))
-        return BIT(ABORT);
+    if (!has_form_of_refusal(s)) /* the RST of an abort, and that with which Windows refuses data after a close */
+        return s->shown->reset_cause == RESET_DATA_AFTER_CLOSE ? BIT(DATA_AFTER_CLOSE) : BIT(ABORT);
     /* Closed by its application both ways, it refuses what comes in. */
     return from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT ? BIT(HALF_OPEN) : BIT(DATA_AFTER_CLOSE);
 }

@@ -34,7 +34,7 @@ EXPECTED = {
     "data-after-close": {11: "data_after_close"},
     "answer-and-unread-data-by-server": {12: "abort"},
     "keep-alive-in-vain-by-server": {10: "abort"},
-    "mptcp-join-prohibited": {9: "abort"},
+    "mptcp-join-prohibited": {9: "half_open"},
     "request-races-close": {10: "close_race data_after_close"},
     "figure-07": {2: "simultaneous_open"},
     "figure-09": {6: "syn_synchronized", 8: "half_open"},
