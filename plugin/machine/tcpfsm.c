@@ -115,8 +115,8 @@ static void judge(const struct arrival *a)
 }
 
 /*
- * The end is open, all numbers are known, and nothing was ever seen of a FIN or of segments out of order: the peer has
- * all that the end has sent, and has acknowledged no more.
+ * The end is open, all numbers are known, and nothing was ever seen of a FIN: the peer has all that the end has sent, all
+ * of it was captured, and it has acknowledged no more.
  */
 static bool is_calm(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
 {
@@ -125,7 +125,7 @@ static bool is_calm(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
     const bool knows_all = e->synchronized & e->captured & e->has_acked & e->knows_snd_nxt & e->knows_data_end
         & e->knows_rcv_nxt & e->hop_settled;
     const bool doubts = e->has_other_iss | e->syn_pending | e->knows_fin | e->fin_disputed | e->fin_over_hole
-        | e->fin_ack_provable | e->peer_fin_arrived;
+        | e->fin_ack_provable | e->peer_fin_arrived | e->lacks_octets;
 
     return knows_all && !doubts;
 }
