@@ -142,8 +142,8 @@ static void evidence_of_fin_before_peers(const struct arrival *a, bool first)
 }
 
 /*
- * The data may have been sent before, and a FIN after them, which was lost on its way here: they were captured already, or
- * the capture lacks what is before them, so it may lack their first time, too.
+ * The data may have been sent before, and a FIN after them, which was lost on its way here: they were captured already,
+ * or the capture lacks octets of the end, so it may lack their first time, too.
  */
 static bool may_repeat_data(const struct arrival *a)
 {
@@ -207,7 +207,7 @@ static bool is_own_fin_sure(const struct tcpfsm_end *s, const struct tcpfsm_segm
     return !s->fin_inferred && !s->fin_disputed && (!s->fin_over_hole || fills_hole_before_fin(s, seg));
 }
 
-/* Less than a round trip after its FIN left, no acknowledgement of that can have come; later the capture may lack one. */
+/* Within a round trip after its FIN left no acknowledgement of that can have come; later the capture may lack one. */
 static bool precedes_ack_of_fin(const struct arrival *a)
 {
     return !a->snd->fin_repeated && (uint32_t)a->seg->time_us - a->snd->ctl_us <= a->m->rtt_us;

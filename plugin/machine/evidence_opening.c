@@ -300,7 +300,8 @@ static void learn_peer_syn(const struct arrival *a)
 static void note_round_trip(const struct arrival *a)
 {
     const int64_t rtt = a->seg->time_us - a->m->syn_us;
-    const bool acks_syn_alone = !a->rcv->knows_iss || a->seg->ack == a->rcv->iss + 1; /* else the last ACK was not captured */
+    /* Else the capture lacks the handshake's last ACK. */
+    const bool acks_syn_alone = !a->rcv->knows_iss || a->seg->ack == a->rcv->iss + 1;
     if (a->snd->knows_iss && acks_syn_alone && !a->m->midstream && rtt > 0 && rtt <= UINT32_MAX)
         a->m->rtt_us = (uint32_t)rtt;
 }

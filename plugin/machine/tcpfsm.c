@@ -40,7 +40,7 @@ static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const
     }
 }
 
-/* Whether the segment ends where the one before ended, of the same sender, and comes too soon to be a repetition of it. */
+/* Whether the segment ends where the latest, of the same sender, ended, and comes too soon to be a repetition of it. */
 static bool may_copy_latest(const struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
 {
     const uint32_t elapsed_us = (uint32_t)(seg->time_us - m->latest.time_us);
@@ -115,8 +115,8 @@ static void judge(const struct arrival *a)
 }
 
 /*
- * The end is open, all numbers are known, and nothing was ever seen of a FIN: the peer has all that the end has sent, all
- * of it was captured, and it has acknowledged no more.
+ * The end is open, all numbers are known, and nothing was ever seen of a FIN: the peer has all that the end has sent,
+ * all of it was captured, and it has acknowledged no more.
  */
 static bool is_calm(const struct tcpfsm_end *e, const struct tcpfsm_end *peer)
 {

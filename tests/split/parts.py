@@ -175,7 +175,7 @@ class SameAsTheWhole(Case):
         self.check_views(whole, parts, "tcpstate,json", "tcpstate,timeline")
         told = [json.loads(line) for line in self.printed(whole, "tcpstate,json").splitlines()]
         self.assertGreater(sum(len(shown["later_streams"]) for shown in told), 100)
-        self.assertGreater(sum(not shown["later_streams"] for shown in told), 100)
+        self.assertGreater(sum(not shown["later_streams"] for shown in told), 50)  # fewer since 4.4
         self.merged(parts, "tcpstate,json,tcp.srcport==40007",
                     said=r"tcpstate-merge: \d+ TCP streams have no connection here, as with a filter: .*\n")
 
