@@ -147,15 +147,14 @@ static void evidence_of_fin_before_peers(const struct arrival *a, bool first)
  */
 static bool may_repeat_data(const struct arrival *a)
 {
-    const struct tcpfsm_end *p = a->rcv;
+    const struct tcpfsm_end *s = a->snd, *p = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
 
-    if (repeats_data(a->snd, seg))
-        return !a->may_copy_latest || !a->snd->confirmed;
-    if (seg->len > 0 && a->snd->lacks_octets)
-        return true;
-    return seg->len > 0 && is_synchronized((enum tcp_state)p->state) && p->knows_rcv_nxt
+    if (repeats_data(s, seg)) /* a copy proves what was proved */
+        return !a->may_copy_latest || !s->confirmed;
+    const bool behind_hole = is_synchronized((enum tcp_state)p->state) && p->knows_rcv_nxt
         && seq_gt(seg->seq, p->rcv_nxt);
+    return seg->len > 0 && (s->lacks_octets || behind_hole);
 }
 
 /* ACK or data, no FIN yet: ESTABLISHED or CLOSE_WAIT. */
