@@ -170,7 +170,10 @@ class Stack:
 
     def close(self):
         """End the driver, and all that it has started."""
-        namespace = os.readlink(f"/proc/{self._process.pid}/ns/pid_for_children")
+        try:
+            namespace = os.readlink(f"/proc/{self._process.pid}/ns/pid_for_children")
+        except FileNotFoundError:  # it has ended by itself: unshare ends once its namespace has (pid_namespaces(7))
+            namespace = None
         self._process.kill()
         self._process.wait()
         self._end.close()
