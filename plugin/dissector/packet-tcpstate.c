@@ -32,35 +32,43 @@ static ws_bool info_column; /* a preference: transitions are appended to the Inf
 enum { IPV4_HEADER_MIN = 20, IPV4_OPTIONS_MAX = 40 }; /* octets, RFC 791 section 3.1 */
 
 /*
- * How many octets the IP header states beyond those that the packet has. That is for certain where they are more than
- * the options of an IPv4 header can be, and where no extension header follows that of IPv6.
- *  data    what IP tells TCP of its own header, NULL: nothing
- *  doubt   set if the packet has fewer octets than the IP header states, or may have
+ * Reads what IP tells TCP of its own header. Octets that it states beyond those that the packet has are payload that
+ * the packet lacks. That is for certain where they are more than the options of an IPv4 header can be, and where no
+ * extension header follows that of IPv6.
+ *  data      what IP tells, NULL: nothing
+ *  reported  octets that follow the IP header
  */
-static uint32_t octets_lacking(const void *data, uint32_t reported, bool *doubt)
+static void read_ip(const void *data, uint32_t reported, struct tcpfsm_segment *seg)
 {
     const ws_ip4 *ip4 = WS_IP4_PTR(data);
     const ws_ip6 *ip6 = WS_IP6_PTR(data);
-    uint32_t lacking = 0;
 
-    if (ip4 && ip4->ip_len > reported + IPV4_HEADER_MIN)
-        lacking = ip4->ip_len - reported - IPV4_HEADER_MIN;
-    else if (ip6 && ip6->ip6_nxt == IP_PROTO_TCP && ip6->ip6_len > reported)
-        lacking = ip6->ip6_len - reported;
-    *doubt = lacking > 0;
-    return ip4 && lacking <= IPV4_OPTIONS_MAX ? 0 : lacking;
+    if (ip4) {
+        const uint32_t lacking = ip4->ip_len > reported + IPV4_HEADER_MIN ? ip4->ip_len - reported - IPV4_HEADER_MIN : 0;
+        seg->hop_limit = ip4->ip_ttl;
+        seg->ip_id = ip4->ip_id;
+        seg->length_doubtful = lacking > 0;
+        seg->len += lacking > IPV4_OPTIONS_MAX ? lacking : 0;
+    } else if (ip6) {
+        const uint32_t lacking = ip6->ip6_nxt == IP_PROTO_TCP && ip6->ip6_len > reported ? ip6->ip6_len - reported : 0;
+        seg->hop_limit = ip6->ip6_hop;
+        seg->length_doubtful = lacking > 0;
+        seg->len += lacking;
+    }
 }
 
 /*
  * The IPv4 header states no length, as where the network card is to cut the packet, and all of it may have come in the
  * smallest of Ethernet frames: what follows the TCP header is payload, or padding.
  */
-static bool may_be_padding(const void *data, tvbuff_t *tvb)
+static bool may_be_padding(const void *data, tvbuff_t *tvb, uint32_t reported)
 {
     enum { ETHERNET_PAYLOAD_MIN = 46, IPV4_WITHOUT_OPTIONS = 0x45, IPV4_LENGTH = 2 };
-    const int header = tvb_raw_offset(tvb) - IPV4_HEADER_MIN;
 
-    if (!WS_IP4_PTR(data) || header < 0 || tvb_reported_length(tvb) > ETHERNET_PAYLOAD_MIN - IPV4_HEADER_MIN)
+    if (reported > ETHERNET_PAYLOAD_MIN - IPV4_HEADER_MIN || !WS_IP4_PTR(data))
+        return false;
+    const int header = tvb_raw_offset(tvb) - IPV4_HEADER_MIN;
+    if (header < 0)
         return false;
     tvbuff_t *frame = tvb_get_ds_tvb(tvb);
     return tvb_get_uint8(frame, header) == IPV4_WITHOUT_OPTIONS && tvb_get_ntohs(frame, header + IPV4_LENGTH) == 0;
@@ -73,15 +81,6 @@ static bool all_zero(const uint8_t *octets, const uint8_t *end)
     return octets >= end;
 }
 
-/* Of the IP header, 0: unknown. */
-static uint8_t hop_limit(const void *data)
-{
-    const ws_ip4 *ip4 = WS_IP4_PTR(data);
-    const ws_ip6 *ip6 = WS_IP6_PTR(data);
-
-    return ip4 ? ip4->ip_ttl : ip6 ? ip6->ip6_hop : 0;
-}
-
 /*
  * Reads the segment at the start of tvb. Returns its header, or NULL where it is no whole segment: fewer than 20
  * octets of header captured, a header length that cannot be, a fragment.
@@ -91,7 +90,6 @@ static const uint8_t *read_segment(tvbuff_t *tvb, const packet_info *pinfo, cons
                                    struct tcpfsm_segment *seg)
 {
     const uint32_t reported = tvb_reported_length(tvb), captured = tvb_captured_length(tvb);
-    bool doubt;
 
     if (pinfo->fragmented || captured < HEADER_MIN)
         return NULL;
@@ -99,16 +97,13 @@ static const uint8_t *read_segment(tvbuff_t *tvb, const packet_info *pinfo, cons
     const uint32_t length = header_length(header);
     if (length < HEADER_MIN || length > reported)
         return NULL;
-    const uint32_t lacking = octets_lacking(data, reported, &doubt);
-    header_read(header, captured, reported - length + lacking, time_ns(&pinfo->abs_ts) / 1000, seg);
-    if (seg->len > 0 && may_be_padding(data, tvb)) {
-        doubt = true;
+    header_read(header, captured, reported - length, time_ns(&pinfo->abs_ts) / 1000, seg);
+    read_ip(data, reported, seg);
+    if (seg->len > 0 && may_be_padding(data, tvb, reported)) {
+        seg->length_doubtful = true;
         if (all_zero(header + length, header + captured))
             seg->len = 0;
     }
-    seg->length_doubtful = doubt;
-    seg->hop_limit = hop_limit(data);
-    seg->ip_id = WS_IP4_PTR(data) ? WS_IP4_PTR(data)->ip_id : 0;
     return header;
 }
 

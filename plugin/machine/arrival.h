@@ -14,6 +14,7 @@ struct arrival {
     struct tcpfsm *m;
     struct tcpfsm_end *snd, *rcv; /* who sent the segment, and who is to receive it */
     const struct tcpfsm_segment *seg;
+    uint32_t data_end, end; /* one past its last octet of data, and past its last number: seq_data_end(), seq_end() */
     struct tcpfsm_outcome *out;
     bool may_copy_latest; /* it ends where the latest ended, of the same sender, too soon for a retransmission */
     bool in_between; /* a RST or FIN that is unlike what its sender sends otherwise */

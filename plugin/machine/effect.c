@@ -45,7 +45,7 @@ void effect_of_syn(const struct arrival *a)
     default:
         return; /* a challenge ACK is due, nothing else */
     }
-    r->rcv_nxt = seq_data_end(seg);
+    r->rcv_nxt = a->data_end;
     r->knows_rcv_nxt = true;
     r->held_count = 0;
     enter(a, r, TCP_SYN_RCVD, TCP_EV_RCV_SYN);
@@ -64,7 +64,7 @@ void effect_of_syn_ack(const struct arrival *a)
         return; /* figure 8: a reset is due, the SYN stays unanswered, unless the other number is the one that counts */
     if (r->syn_pending)
         take_pending_syn(r);
-    r->rcv_nxt = seq_data_end(seg);
+    r->rcv_nxt = a->data_end;
     r->knows_rcv_nxt = true;
     r->held_count = 0;
     enter(a, r, TCP_ESTABLISHED, r->state == TCP_SYN_RCVD ? TCP_EV_RCV_ACK_OF_SYN : TCP_EV_RCV_SYN_ACK);
@@ -168,7 +168,7 @@ void effect_of_ack(const struct arrival *a)
     struct tcpfsm_end *s = a->snd, *r = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
 
-    if (seq_is_dropped(r, seg))
+    if (seq_is_dropped(r, a->end))
         return; /* an ACK is due */
     switch (r->state) {
     case TCP_CLOSED:
@@ -203,11 +203,11 @@ void effect_of_ack(const struct arrival *a)
         return; /* an ACK is due */
 
     const bool had_fin = has_peer_fin(r, s);
-    seq_note_received(r, seg->seq, seq_data_end(seg));
+    seq_note_received(r, seg->seq, a->data_end);
     r->peer_fin_arrived |= has(seg, TCP_FIN);
     /* An octet beyond the FIN that waits changes nothing; a segment that fills the hole and reaches over it does. */
     const bool fin_in_order = r->peer_fin_arrived && s->knows_fin && !had_fin && seq_ge(r->rcv_nxt, s->fin)
-        && seq_le(seq_data_end(seg), s->fin);
+        && seq_le(a->data_end, s->fin);
     take_ack(a, fin_in_order);
     if (fin_in_order)
         take_peer_fin(a, r, s);

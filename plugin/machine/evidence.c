@@ -7,9 +7,9 @@
 #include "in_between.h"
 
 /* The segment holds a number that was never captured of its sender before. */
-static bool is_new(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+static bool is_new(const struct arrival *a)
 {
-    return !s->knows_snd_nxt || seq_gt(seq_end(seg), s->snd_nxt);
+    return !a->snd->knows_snd_nxt || seq_gt(a->end, a->snd->snd_nxt);
 }
 
 /* The segment repeats what was captured before, later than a copy would come. */
@@ -52,7 +52,7 @@ static bool shows_life(const struct arrival *a)
 
     if (is_reset(s) && seg->time_us - s->since_us < rtt_us)
         return false;
-    if (is_new(s, seg))
+    if (is_new(a))
         return !s->by_rst || !a->rcv->sent_rst;
     if (has(seg, TCP_FIN) && is_repetition(a))
         return true;
@@ -125,8 +125,8 @@ static bool is_fin_in_flight(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd;
 
-    return has(a->seg, TCP_FIN) && is_reset(s) && s->synchronized && !s->knows_fin && is_new(s, a->seg)
-        && !is_beyond_any_window(s, seq_end(a->seg)) && a->rcv->knows_fin && !acks_fin_of(a->rcv, a->seg->ack);
+    return has(a->seg, TCP_FIN) && is_reset(s) && s->synchronized && !s->knows_fin && is_new(a)
+        && !is_beyond_any_window(s, a->end) && a->rcv->knows_fin && !acks_fin_of(a->rcv, a->seg->ack);
 }
 
 void evidence_of_ack(const struct arrival *a)

@@ -9,16 +9,16 @@
  * Data beyond the end's FIN, or a FIN elsewhere: what was taken for its FIN was none, but inferred in error or
  * forged. Not so once the peer has acknowledged a FIN that was captured: then this segment is the stray.
  */
-static bool contradicts_fin(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+static bool contradicts_fin(const struct arrival *a)
 {
-    const uint32_t data_end = seq_data_end(seg);
+    const struct tcpfsm_end *s = a->snd;
 
     if (!s->knows_fin || (s->fin_acked && !s->fin_inferred))
         return false;
-    if (has(seg, TCP_FIN))
-        return data_end != s->fin;
+    if (has(a->seg, TCP_FIN))
+        return a->data_end != s->fin;
     /* The octet of a keep-alive stands at the FIN's own number. */
-    return seg->len > 0 && seq_gt(data_end, s->fin_inferred ? s->fin : s->fin + 1);
+    return a->seg->len > 0 && seq_gt(a->data_end, s->fin_inferred ? s->fin : s->fin + 1);
 }
 
 /* Both ends go back to where they were without the FIN of s, which is known to have sent all below next. */
@@ -72,7 +72,7 @@ static void evidence_of_fin_after_peers(const struct arrival *a, bool first)
     struct tcpfsm_end *s = a->snd, *p = a->rcv;
 
     /* It has sent from beyond this FIN before, and did not acknowledge the peer's then. */
-    if (first && !s->covered_peer_fin && s->knows_snd_nxt && seq_le(seq_end(a->seg), s->snd_nxt)) {
+    if (first && !s->covered_peer_fin && s->knows_snd_nxt && seq_le(a->end, s->snd_nxt)) {
         s->fin_uncovered = true;
         s->fin_lost |= s->lacks_octets; /* the peer's acknowledgement tells, not that segment itself */
     }
@@ -150,7 +150,7 @@ static bool may_repeat_data(const struct arrival *a)
     const struct tcpfsm_end *s = a->snd, *p = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
 
-    if (repeats_data(s, seg)) /* a copy proves what was proved */
+    if (seg->len > 0 && s->knows_snd_nxt && seq_le(a->data_end, s->snd_nxt)) /* a copy proves what was proved */
         return !a->may_copy_latest || !s->confirmed;
     const bool behind_hole = is_synchronized((enum tcp_state)p->state) && p->knows_rcv_nxt
         && seq_gt(seg->seq, p->rcv_nxt);
@@ -201,9 +201,11 @@ static void evidence_before_own_fin(const struct arrival *a)
 }
 
 /* No doubt that the end has sent a FIN: it was captured, all before it too, and nothing contradicts it. */
-static bool is_own_fin_sure(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
+static bool is_own_fin_sure(const struct arrival *a)
 {
-    return !s->fin_inferred && !s->fin_disputed && (!s->fin_over_hole || fills_hole_before_fin(s, seg));
+    const struct tcpfsm_end *s = a->snd;
+
+    return !s->fin_inferred && !s->fin_disputed && (!s->fin_over_hole || fills_hole_before_fin(s, a->data_end));
 }
 
 /* Within a round trip after its FIN left no acknowledgement of that can have come; later the capture may lack one. */
@@ -230,7 +232,7 @@ static void evidence_after_own_fin(const struct arrival *a)
     const bool early = !s->covered_peer_fin && precedes_ack_of_fin(a);
     seq_advance_received(s, p->fin + 1);
     if (!s->fin_uncovered) {
-        s->confirmed = s->close_wait_proved && is_own_fin_sure(s, seg) && knows_both_fins(s, p);
+        s->confirmed = s->close_wait_proved && is_own_fin_sure(a) && knows_both_fins(s, p);
         return;
     }
     if (s->state == TCP_CLOSE_WAIT || s->state == TCP_LAST_ACK)
@@ -285,7 +287,7 @@ void evidence_of_closing(const struct arrival *a)
 
     if (acks_other_than_fin(p, seg->ack) && !is_beyond_any_window(p, seg->ack))
         retract_fin(a, p, s, seg->ack);
-    if (contradicts_fin(s, seg))
+    if (contradicts_fin(a))
         retract_fin(a, s, p, seg->seq);
     else
         count_early_fin(a, s);

@@ -54,7 +54,7 @@ static void find_restored(const struct log *log, unsigned end, uint8_t state, ui
 
 static bool has_sent_data(const struct tcpfsm_end *e)
 {
-    return e->knows_iss && e->knows_snd_nxt && (e->knows_fin ? e->fin : e->snd_nxt) != e->iss + 1;
+    return (e->knows_iss & e->knows_snd_nxt) && (e->knows_fin ? e->fin : e->snd_nxt) != e->iss + 1;
 }
 
 static struct log_facts facts_of(const struct log *log, const struct tcpfsm *m)
@@ -67,45 +67,33 @@ static struct log_facts facts_of(const struct log *log, const struct tcpfsm *m)
     };
 }
 
-/* The next entry: as the one before, but that the segment and its event are given. */
-static struct log_entry *append(struct log *log, const struct log_position *at, bool opened, unsigned end,
-                                uint8_t event)
+/* The latest entry; before the first, an end is in its initial state, unseen. */
+static struct log_entry latest_entry(const struct log *log)
 {
-    struct log_entry *e = &log->entry[log->count];
-
     if (log->count > 0)
-        *e = e[-1];
-    else
-        *e = (struct log_entry){ .since0 = LOG_UNSEEN, .since1 = LOG_UNSEEN,
-                                 .state0 = log->initial[0] & 0xf, .state1 = log->initial[1] & 0xf };
-    log->count++;
-    e->time_ns = at->time_ns;
-    e->frame = at->frame;
-    e->layer = at->layer;
-    e->facts = log->facts;
-    e->reset_cause = log->reset_cause & 0xf;
-    e->event = event & 0x1f;
-    e->in_between = 0;
-    e->end = end & 1;
-    e->opened = opened;
-    return e;
+        return log->entry[log->count - 1];
+    return (struct log_entry){ .since0 = LOG_UNSEEN, .since1 = LOG_UNSEEN,
+                               .state0 = log->initial[0] & 0xf, .state1 = log->initial[1] & 0xf };
 }
 
-static void append_transition(struct log *log, const struct log_position *at, bool opened, unsigned end,
-                              uint8_t state, uint8_t event)
+/* Writes an entry for each transition of an end: each as e, which becomes the latest. */
+static void append_transitions(struct log *log, struct log_entry *e, unsigned end, const struct tcpfsm_change *change)
 {
-    uint32_t since = log->count < LOG_UNSEEN ? log->count : LOG_UNSEEN;
-
-    log->facts.stuck &= ~(1U << end) & 3;
-    if (tcp_event_corrects(event))
-        find_restored(log, end, state, &since);
-    struct log_entry *e = append(log, at, opened, end, event);
-    if (end == 0) {
-        e->state0 = state & 0xf;
-        e->since0 = since & LOG_UNSEEN;
-    } else {
-        e->state1 = state & 0xf;
-        e->since1 = since & LOG_UNSEEN;
+    for (unsigned n = 0; n < change->count; n++) {
+        const uint8_t state = change->state[n], event = change->event[n];
+        uint32_t since = log->count < LOG_UNSEEN ? log->count : LOG_UNSEEN;
+        if (tcp_event_corrects(event))
+            find_restored(log, end, state, &since);
+        if (end == 0) {
+            e->state0 = state & 0xf;
+            e->since0 = since & LOG_UNSEEN;
+        } else {
+            e->state1 = state & 0xf;
+            e->since1 = since & LOG_UNSEEN;
+        }
+        e->end = end & 1;
+        e->event = event & 0x1f;
+        log->entry[log->count++] = *e;
     }
 }
 
@@ -127,24 +115,34 @@ void log_append(struct log *log, const struct log_position *at, unsigned sender,
 {
     const uint32_t before = log->count;
 
-    log->facts = facts_of(log, m);
-    log->reset_cause = m->reset_cause;
     if (before == 0) {
         log->initial[0] = out->end[0].previous;
         log->initial[1] = out->end[1].previous;
     }
-    for (unsigned i = 0; i < 2; i++) {
-        const unsigned end = sender ^ i;
-        const struct tcpfsm_change *change = &out->end[end];
-        for (unsigned n = 0; n < change->count; n++)
-            append_transition(log, at, out->opened, end, change->state[n], change->event[n]);
+    if (log->facts.stuck) { /* an end that moves is not */
+        const unsigned moves = (out->end[0].count > 0 ? 1 : 0) | (out->end[1].count > 0 ? 2 : 0);
+        log->facts.stuck &= ~moves & 3;
     }
-    if (m->race_idle_us && log->races < log->race_room)
-        log->race[log->races++] = (struct log_race){ .idle_ns = m->race_idle_us * 1000, .entry = before };
-    if (log->count == before)
-        append(log, at, out->opened, 0, TCP_EV_NONE);
+    log->facts = facts_of(log, m);
+    struct log_entry e = latest_entry(log);
+    e.time_ns = at->time_ns;
+    e.frame = at->frame;
+    e.layer = at->layer;
+    e.facts = log->facts;
+    e.reset_cause = m->reset_cause;
+    e.opened = out->opened;
+    e.in_between = 0;
+    for (unsigned i = 0; i < 2; i++)
+        append_transitions(log, &e, sender ^ i, &out->end[sender ^ i]);
+    if (log->count == before) {
+        e.end = 0;
+        e.event = TCP_EV_NONE;
+        log->entry[log->count++] = e;
+    }
     if (out->in_between)
         log->entry[log->count - 1].in_between = 1;
+    if (m->race_idle_us && log->races < log->race_room)
+        log->race[log->races++] = (struct log_race){ .idle_ns = m->race_idle_us * 1000, .entry = before };
 }
 
 static bool is_after(const struct log_entry *e, uint32_t frame, uint8_t layer)

@@ -67,7 +67,6 @@ struct log {
     uint32_t count, room; /* entries written, and that there is room for; room is the owner's to set */
     uint8_t  initial[2];  /* enum tcp_state before the first entry */
     struct log_facts facts; /* to be written down with the next entry: local and local_by are the owner's to set */
-    uint8_t  reset_cause; /* likewise */
 };
 
 /* How many entries a segment that changed what is shown adds. */

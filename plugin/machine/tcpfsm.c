@@ -41,15 +41,15 @@ static void start(struct tcpfsm *m, unsigned sender, unsigned client_hint, const
 }
 
 /* Whether the segment ends where the latest, of the same sender, ended, and comes too soon to be a repetition of it. */
-static bool may_copy_latest(const struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
+static bool may_copy_latest(const struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg, uint32_t end)
 {
     const uint32_t elapsed_us = (uint32_t)(seg->time_us - m->latest.time_us);
 
-    return m->latest.sender == sender && m->latest.end == seq_end(seg)
+    return m->latest.sender == sender && m->latest.end == end
         && elapsed_us < (m->rtt_us > REPEATS_AFTER_US ? m->rtt_us : REPEATS_AFTER_US);
 }
 
-static inline void note_latest(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg,
+static inline void note_latest(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg, uint32_t end,
                                enum tcpfsm_latest_kind kind)
 {
     const bool goes_on = kind == TCPFSM_LATEST_NEW_DATA && m->latest.kind == TCPFSM_LATEST_NEW_DATA
@@ -57,7 +57,7 @@ static inline void note_latest(struct tcpfsm *m, unsigned sender, const struct t
 
     m->latest = (struct tcpfsm_latest){
         .time_us = seg->time_us, .gap_us = goes_on ? m->latest.gap_us : seg->time_us - m->latest.time_us,
-        .end = seq_end(seg), .sender = sender != 0, .kind = (uint8_t)kind,
+        .end = end, .sender = sender != 0, .kind = (uint8_t)kind,
     };
 }
 
@@ -104,7 +104,7 @@ static void judge(const struct arrival *a)
         copy = !evidence_of_syn(a);
 
     if (!(syn && a->snd->syn_pending)) /* else its numbers are not those of the connection */
-        seq_note_sent(a->snd, a->rcv, a->seg, a->may_copy_latest);
+        seq_note_sent(a->snd, a->rcv, a->seg, a->end, a->may_copy_latest);
 
     if (!syn)
         effect_of_ack(a);
@@ -171,7 +171,7 @@ static bool may_have_moved(const struct arrival *a)
         return true;
     if (has(seg, TCP_ACK) && awaits_ack_of_fin(r->state) && acks_fin_of(r, seg->ack))
         return true; /* whatever its number: lwIP and 4.4BSD take the acknowledgement all the same */
-    if (seq_is_dropped(r, seg))
+    if (seq_is_dropped(r, a->end))
         return false;
     if (!has(seg, TCP_ACK)) /* a new SYN in the window: a challenge ACK is due; by RFC 793 section 3.9, a RST */
         return has(seg, TCP_SYN) && r->state != TCP_CLOSED && !seq_beyond_window(r, seg->seq)
@@ -200,7 +200,7 @@ static bool may_be_moved_yet(const struct arrival *a)
     const struct tcpfsm_end *s = a->snd, *r = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
 
-    return (seg->flags & (TCP_SYN | TCP_FIN)) && r->has_acked && seq_le(seq_end(seg), r->rcv_acked)
+    return (seg->flags & (TCP_SYN | TCP_FIN)) && r->has_acked && seq_le(a->end, r->rcv_acked)
         && &a->m->end[a->latest.sender] == r && seg->time_us - a->latest.time_us < REPEATS_AFTER_US && !is_copy(s, seg);
 }
 
@@ -209,15 +209,15 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
 {
     struct tcpfsm *m = a->m;
     struct tcpfsm_outcome *out = a->out;
-    const bool confirmed[2] = { m->end[0].confirmed, m->end[1].confirmed };
-    const uint8_t cause = m->reset_cause;
-    const bool cause_confirmed = m->reset_confirmed;
+    const bool snd_confirmed = a->snd->confirmed, rcv_confirmed = a->rcv->confirmed;
     bool news = first;
-
     expire_time_wait(a, &m->end[0], time_wait_us);
     expire_time_wait(a, &m->end[1], time_wait_us);
     if (has(a->seg, TCP_RST)) {
+        const uint8_t cause = m->reset_cause;
+        const bool cause_confirmed = m->reset_confirmed;
         reset_cause_note(a);
+        news |= (m->reset_cause != cause) | (m->reset_confirmed != cause_confirmed);
         race_decide(a);
     }
     const bool moves_yet = may_be_moved_yet(a);
@@ -237,7 +237,7 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
         a->snd->confirmed = a->rcv->confirmed = false;
         a->snd->fin_disputed = true;
     }
-    m->calm = is_calm(a->snd, a->rcv) && is_calm(a->rcv, a->snd);
+    m->calm = is_calm(a->rcv, a->snd) && is_calm(a->snd, a->rcv);
     if (m->calm) {
         seq_note_scale(a->snd, a->rcv);
         seq_note_scale(a->rcv, a->snd);
@@ -254,8 +254,7 @@ static bool arrive(const struct arrival *a, bool first, int64_t time_wait_us)
         news |= closer != (enum tcp_closer)m->closed_by;
         m->closed_by = closer & 7;
     }
-    news |= (m->reset_cause != cause) | (m->reset_confirmed != cause_confirmed);
-    return news | (m->end[0].confirmed != confirmed[0]) | (m->end[1].confirmed != confirmed[1]);
+    return news | (a->snd->confirmed != snd_confirmed) | (a->rcv->confirmed != rcv_confirmed);
 }
 
 bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
@@ -270,7 +269,7 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         start(m, sender, client_hint, seg);
     *out = (struct tcpfsm_outcome){ .end = { { .previous = m->end[0].state }, { .previous = m->end[1].state } } };
     if (only_moves_numbers(m, snd, rcv, seg) && in_between_note_in_order(snd, seg)) {
-        note_latest(m, sender, seg, seg->len > 0 ? TCPFSM_LATEST_NEW_DATA : TCPFSM_LATEST_OTHER);
+        note_latest(m, sender, seg, seg->seq + seg->len, seg->len > 0 ? TCPFSM_LATEST_NEW_DATA : TCPFSM_LATEST_OTHER);
         seq_note_sent_in_order(snd, rcv, seg);
         return false;
     }
@@ -279,14 +278,16 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         syn.flags &= (uint8_t)~TCP_FIN;
         seg = &syn;
     }
+    const uint32_t end = seq_end(seg);
     const struct arrival a = {
-        .m = m, .snd = snd, .rcv = rcv, .seg = seg, .out = out, .may_copy_latest = may_copy_latest(m, sender, seg),
+        .m = m, .snd = snd, .rcv = rcv, .seg = seg, .out = out, .data_end = seq_data_end(seg), .end = end,
+        .may_copy_latest = may_copy_latest(m, sender, seg, end),
         .in_between = (seg->flags & (TCP_RST | TCP_FIN)) && is_in_between(snd, rcv, seg), .latest = m->latest,
     };
     const enum tcpfsm_latest_kind kind = kind_of(snd, seg);
     if (!first)
         race_note(m, sender, seg);
-    note_latest(m, sender, seg, kind);
+    note_latest(m, sender, seg, a.end, kind);
     if (kind == TCPFSM_LATEST_KEEP_ALIVE)
         note_keep_alive(m, sender, seg);
     return arrive(&a, first, time_wait_us);

@@ -68,12 +68,13 @@ void seq_forget_sent(struct tcpfsm_end *e)
  * Once the end acknowledges the peer's FIN, numbers that were not sent before can only leave with this
  * acknowledgement, so a peer that acknowledges one of them has it. What left before may be captured after.
  */
-static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
+static void note_ack_of_fin(const struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
+                            uint32_t end)
 {
     if (!acks_fin_of(peer, seg->ack)) {
         if (peer->fin_ack_provable)
-            peer->fin_ack_from = seq_max(peer->fin_ack_from, seq_end(seg));
-    } else if (seq_is_dropped(peer, seg)) {
+            peer->fin_ack_from = seq_max(peer->fin_ack_from, end);
+    } else if (seq_is_dropped(peer, end)) {
         peer->fin_ack_dropped = true;
     } else if (!peer->fin_acked) {
         peer->fin_acked = true;
@@ -114,13 +115,13 @@ static bool is_idle(const struct tcpfsm_end *peer, const struct tcpfsm_end *e)
 }
 
 /* Acknowledgement and window of a segment that the end sent. */
-static void note_ack(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg)
+static void note_ack(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg, uint32_t end)
 {
     note_window(e, peer, seg, scale_of(e, peer, seg->flags & TCP_SYN));
     if ((seg->flags & TCP_FIN) && !e->knows_fin)
         peer->idle_at_peer_fin = is_idle(peer, e);
     if (peer->knows_fin) {
-        note_ack_of_fin(e, peer, seg);
+        note_ack_of_fin(e, peer, seg, end);
         e->covered_peer_fin |= acks_fin_of(peer, seg->ack);
     }
     e->rcv_acked = e->has_acked ? seq_max(e->rcv_acked, seg->ack) : seg->ack;
@@ -131,12 +132,10 @@ static void note_ack(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct
     seq_advance_received(e, seg->ack);
 }
 
-/* The end's FIN. What was captured of it before reached up to had_to, if had_data. */
-static void note_fin(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg, bool had_data,
-                     uint32_t had_to)
+/* The end's FIN, with that number. What was captured of it before reached up to had_to, if had_data. */
+static void note_fin(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg, uint32_t number,
+                     bool had_data, uint32_t had_to)
 {
-    const uint32_t number = seq_data_end(seg);
-
     if (e->knows_fin) {
         e->fin_disputed |= e->fin != number;
         e->fin_repeated = true;
@@ -157,22 +156,22 @@ static void note_fin(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct
     }
 }
 
-void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
+void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg, uint32_t end,
                    bool may_be_copy)
 {
-    const uint32_t data_end = seq_data_end(seg), end = seq_end(seg), had_to = e->data_end;
+    const uint32_t data_end = end - ((seg->flags & TCP_FIN) ? 1 : 0), had_to = e->data_end;
     const bool had_data = e->knows_data_end, has_data = seg->len > 0 || (seg->flags & TCP_SYN);
 
     if (has_data)
         note_retransmission(e, seg, may_be_copy);
     if (seg->flags & TCP_ACK)
-        note_ack(e, peer, seg);
+        note_ack(e, peer, seg, end);
     if (has_data) {
         e->data_end = had_data ? seq_max(had_to, data_end) : data_end;
         e->knows_data_end = true;
         e->idle_at_peer_fin = false; /* its FIN may now be queued behind this data */
     }
-    if (e->fin_over_hole && fills_hole_before_fin(e, seg))
+    if (e->fin_over_hole && fills_hole_before_fin(e, data_end))
         e->fin_over_hole = false;
     if (seg->flags & (TCP_SYN | TCP_FIN)) {
         e->ctl_tsval = seg->tsval;
@@ -180,7 +179,7 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
         e->has_ctl = true;
         e->has_ctl_tsval = seg->has_tsval;
         if (seg->flags & TCP_FIN) {
-            note_fin(e, peer, seg, had_data, had_to);
+            note_fin(e, peer, seg, data_end, had_data, had_to);
             peer->rcv_tsval = seg->tsval;
             peer->has_rcv_tsval = seg->has_tsval;
         }
@@ -217,11 +216,13 @@ uint32_t seq_absorb(uint32_t next, struct tcpfsm_range *held, unsigned *count)
 
 void seq_advance_received(struct tcpfsm_end *e, uint32_t next)
 {
-    unsigned held = e->held_count;
-
-    e->rcv_nxt = seq_absorb(e->knows_rcv_nxt ? seq_max(e->rcv_nxt, next) : next, e->held, &held);
-    e->held_count = held & 3;
+    e->rcv_nxt = e->knows_rcv_nxt ? seq_max(e->rcv_nxt, next) : next;
     e->knows_rcv_nxt = true;
+    if (e->held_count > 0) {
+        unsigned held = e->held_count;
+        e->rcv_nxt = seq_absorb(e->rcv_nxt, e->held, &held);
+        e->held_count = held & 3;
+    }
 }
 
 /* Index of the range that reaches furthest. There is at least one. */

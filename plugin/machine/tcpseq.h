@@ -100,16 +100,10 @@ static inline bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segme
     return e->has_ctl && again && (int32_t)((uint32_t)seg->time_us - e->ctl_us) < (int32_t)least_us;
 }
 
-/* The segment reaches the place where the end's FIN began, when its FIN was captured over a hole. */
-static inline bool fills_hole_before_fin(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
+/* Data up to there reach the place where the end's FIN began, when its FIN was captured over a hole. */
+static inline bool fills_hole_before_fin(const struct tcpfsm_end *e, uint32_t data_end)
 {
-    return !e->fin_ack_provable && seq_ge(seq_data_end(seg), e->fin_began);
-}
-
-/* All of the segment's data were captured before, or acknowledged. */
-static inline bool repeats_data(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
-{
-    return seg->len > 0 && e->knows_snd_nxt && seq_le(seq_data_end(seg), e->snd_nxt);
+    return !e->fin_ack_provable && seq_ge(data_end, e->fin_began);
 }
 
 /* Octets [from, to) overlap the range, or lie next to it. */
@@ -141,9 +135,10 @@ void seq_forget_sent(struct tcpfsm_end *e);
 
 /*
  * Notes numbers, acknowledgement and window of a segment that the end sent.
+ *  end          one past its last number
  *  may_be_copy  of the end's segment before: perhaps it was captured twice, and not retransmitted
  */
-void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg,
+void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct tcpfsm_segment *seg, uint32_t end,
                    bool may_be_copy);
 
 /* Notes by how much the end's windows are scaled, once the connection is calm. */
@@ -177,10 +172,11 @@ static inline bool seq_beyond_window(const struct tcpfsm_end *e, uint32_t seq)
  * The end drops a segment that is no RST, its ACK and all, if it lies wholly below what it has acknowledged (RFC 9293
  * section 3.10.7.4, first check), whatever the capture lacks. A segment beyond every window that was captured shows
  * that the capture lacks others.
+ *  end  one past the segment's last number
  */
-static inline bool seq_is_dropped(const struct tcpfsm_end *e, const struct tcpfsm_segment *seg)
+static inline bool seq_is_dropped(const struct tcpfsm_end *e, uint32_t end)
 {
-    return e->has_acked && seq_lt(seq_end(seg), e->rcv_acked);
+    return e->has_acked && seq_lt(end, e->rcv_acked);
 }
 
 #endif
