@@ -67,9 +67,12 @@ static void note_identification(struct tcpfsm_end *s, const struct tcpfsm_segmen
 
 void in_between_note(struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
-    s->hop_settled |= s->hop_limit == seg->hop_limit;
-    s->hop_varies |= s->hop_limit != 0 && s->hop_limit != seg->hop_limit;
-    s->hop_limit = seg->hop_limit;
+    if (s->hop_limit == seg->hop_limit) {
+        s->hop_settled = true;
+    } else {
+        s->hop_varies |= s->hop_limit != 0;
+        s->hop_limit = seg->hop_limit;
+    }
     note_identification(s, seg);
 }
 

@@ -52,9 +52,10 @@ static void find_restored(const struct log *log, unsigned end, uint8_t state, ui
     }
 }
 
+/* It has sent more numbers than its SYN's and its FIN's. */
 static bool has_sent_data(const struct tcpfsm_end *e)
 {
-    return (e->knows_iss & e->knows_snd_nxt) && (e->knows_fin ? e->fin : e->snd_nxt) != e->iss + 1;
+    return (e->knows_iss & e->knows_snd_nxt) && e->snd_nxt - e->iss > 1U + e->knows_fin;
 }
 
 static struct log_facts facts_of(const struct log *log, const struct tcpfsm *m)
