@@ -44,7 +44,8 @@ static void read_ip(const void *data, uint32_t reported, struct tcpfsm_segment *
     const ws_ip6 *ip6 = WS_IP6_PTR(data);
 
     if (ip4) {
-        const uint32_t lacking = ip4->ip_len > reported + IPV4_HEADER_MIN ? ip4->ip_len - reported - IPV4_HEADER_MIN : 0;
+        const uint32_t present = reported + IPV4_HEADER_MIN;
+        const uint32_t lacking = ip4->ip_len > present ? ip4->ip_len - present : 0;
         seg->hop_limit = ip4->ip_ttl;
         seg->ip_id = ip4->ip_id;
         seg->length_doubtful = lacking > 0;

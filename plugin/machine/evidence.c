@@ -104,8 +104,8 @@ static bool answers_new_syn(const struct arrival *a)
 }
 
 /*
- * It acknowledges less than its sender had before, or no more and, without data, bears a number below its next: captured
- * late, it proves what its sender was in then.
+ * It acknowledges less than its sender had before, or no more and, without data, bears a number below its next:
+ * captured late, it proves what its sender was in then.
  */
 static bool is_late(const struct arrival *a)
 {
@@ -118,8 +118,8 @@ static bool is_late(const struct arrival *a)
 }
 
 /*
- * It was reset after its peer had closed, and its own first FIN, on its way then, does not acknowledge the peer's: it left
- * before that came. (Where the peer has sent but a RST, that came first here.)
+ * It was reset after its peer had closed, and its own first FIN, on its way then, does not acknowledge the peer's: it
+ * left before that came. (Where the peer has sent but a RST, that came first here.)
  */
 static bool is_fin_in_flight(const struct arrival *a)
 {

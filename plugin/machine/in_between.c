@@ -1,11 +1,13 @@
 /* in_between.c
- * By what a segment is seen to come from someone in between, in its end's name. Firewalls and load balancers reset; boxes of
- * providers and censors send a FIN too, with a page of their own (Nakibly and others, Website-Targeted False Content
- * Injection by Network Operators, 2016; Yadav and others, Where The Light Gets In, 2018).
+ * By what a segment is seen to come from someone in between, in its end's name. Firewalls and load balancers reset;
+ * boxes of providers and censors send a FIN too, with a page of their own (Nakibly and others, Website-Targeted False
+ * Content Injection by Network Operators, 2016; Yadav and others, Where The Light Gets In, 2018).
  *
- * Each sign is one that no known stack shows by itself. No signs, for stacks differ in them, or one stack in its own RSTs:
+ * Each sign is one that no known stack shows by itself. No signs, for stacks differ in them, or one stack in its own
+ * RSTs:
  *  - the window: Linux aborts with its present one, answers with 0, Windows always with 0;
- *  - options: Linux aborts with time stamps and answers without any, BSD and Windows send none. Injectors send none either;
+ *  - options: Linux aborts with time stamps and answers without any, BSD and Windows send none. Injectors send none
+ *    either;
  *  - an identification of 0: Linux answers so, and aborts with the next of its counter;
  *  - the acknowledgement: Windows acknowledges what it answers, be that old;
  *  - no ACK: a RST without ACK may answer what the capture lacks.
@@ -30,9 +32,9 @@ bool comes_as_others(const struct arrival *a)
 #define HOPS_MOST 30 /* that a path has: traceroute looks no further. More: the program chose the number, as BGP's 1 */
 
 /*
- * It passed another number of routers than all the end's other segments, two at least. A stack may begin with another hop
- * limit for a RST than for a socket, and paths that share the load differ by their length: then the end's other segments
- * differ, too.
+ * It passed another number of routers than all the end's other segments, two at least. A stack may begin with another
+ * hop limit for a RST than for a socket, and paths that share the load differ by their length: then the end's other
+ * segments differ, too.
  */
 static bool comes_from_elsewhere(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
@@ -97,8 +99,8 @@ static bool leaves_counter(const struct tcpfsm_end *s, const struct tcpfsm_segme
 
 /*
  * A RST after an abort, with another number, beyond all that the end has sent and the peer acknowledged. An end aborts
- * once; its answers, which may overtake that, have numbers that the peer acknowledged. Those who reset in another's name
- * guess how far it has come.
+ * once; its answers, which may overtake that, have numbers that the peer acknowledged. Those who reset in another's
+ * name guess how far it has come.
  */
 static bool guesses_number(const struct tcpfsm_end *s, const struct tcpfsm_end *peer, uint32_t seq)
 {
