@@ -143,7 +143,8 @@ static void evidence_of_fin_before_peers(const struct arrival *a, bool first)
 
 /*
  * The data may have been sent before, and a FIN after them, which was lost on its way here: they were captured already,
- * or the capture lacks octets of the end, so it may lack their first time, too.
+ * or come as a timer repeats what the capture may lack, or the capture lacks octets of the end, so it may lack their
+ * first time, too.
  */
 static bool may_repeat_data(const struct arrival *a)
 {
@@ -154,7 +155,7 @@ static bool may_repeat_data(const struct arrival *a)
         return !a->may_copy_latest || !s->confirmed;
     const bool behind_hole = is_synchronized((enum tcp_state)p->state) && p->knows_rcv_nxt
         && seq_gt(seg->seq, p->rcv_nxt);
-    return seg->len > 0 && (s->lacks_octets || behind_hole);
+    return seg->len > 0 && (s->lacks_octets || behind_hole || seq_may_have_timed_out(s, p, seg->time_us - a->latest.time_us));
 }
 
 /* ACK or data, no FIN yet: ESTABLISHED or CLOSE_WAIT. */
