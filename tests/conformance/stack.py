@@ -330,7 +330,7 @@ class StackSocket:
         """Take a port of the host's address."""
         self._port = address[1]
 
-    def listen(self, backlog):
+    def listen(self, backlog=socket.SOMAXCONN):
         """Listen."""
         self._host.note_listener(self._port, "LISTEN")
         self._listens = True

@@ -7,7 +7,6 @@ LINK_ADDRESS: the peer's, of Ethernet. FOLDER: where its packages were unpacked,
 What it is told and what it tells passes over the serial line.
 """
 
-import contextlib
 import ctypes
 import gc
 import os
@@ -185,9 +184,11 @@ class Kernel:
                 connecting.getpeername()
             except OSError:
                 raise BlockingIOError from None
-        with contextlib.suppress(BlockingIOError):
+        try:
             connecting.connect((self._peer, int(peer_port)))
-        return is_connected
+        except BlockingIOError:
+            return is_connected
+        return None  # Fast Open: the SYN leaves with the first data
 
     def begin_send(self, number, octets):
         """Send; done once the kernel has taken all."""
