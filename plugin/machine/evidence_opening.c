@@ -91,7 +91,7 @@ static void note_fast_open(const struct arrival *a)
  */
 static void note_opening(const struct arrival *a)
 {
-    a->out->tries_on = awaits_answer_to(a->snd, a->seg);
+    a->out->tries_on = a->snd->knows_iss && awaits_answer_to(a->snd, a->seg);
     a->out->opened = !a->out->tries_on;
     note_fast_open(a);
     a->m->midstream = false;
