@@ -227,7 +227,7 @@ static void evidence_after_own_fin(const struct arrival *a)
             s->confirmed = knows_fin_acked && !s->fin_disputed && !hides_fin(p, seg->ack);
         return;
     }
-    const bool early = !s->covered_peer_fin && precedes_ack_of_fin(a);
+    const bool early = precedes_ack_of_fin(a);
     seq_advance_received(s, p->fin + 1);
     if (!s->fin_uncovered) {
         s->confirmed = s->close_wait_proved && is_own_fin_sure(s, seg) && knows_both_fins(s, p);
@@ -268,7 +268,7 @@ static void infer_unseen_fin(const struct arrival *a)
     const bool one_further = a->seg->ack == s->rcv_acked + 1;
     if (one_further && s->knows_fin) {
         infer_fin(a, p, s->rcv_acked);
-        if (!s->fin_acked && s->state == TCP_FIN_WAIT_1)
+        if (s->state == TCP_FIN_WAIT_1)
             enter(a, s, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN);
         s->fin_acked = true;
     } else if (has(a->seg, TCP_FIN) && (one_further || (p->fin_guess && a->seg->ack == s->rcv_acked))) {

@@ -24,13 +24,12 @@ static bool is_late_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment 
 }
 
 /*
- * While a SYN is unanswered, another number so soon is no new attempt but an old duplicate (RFC 9293 figure 8): in the
- * life of one clock, initial sequence numbers rise with time (section 3.4.1). The end knows its own number.
+ * A lower number so soon after a SYN is no new attempt but an old duplicate (RFC 9293 figure 8): in the life of one
+ * clock, initial sequence numbers rise with time (section 3.4.1). The end knows its own number.
  */
 static bool is_older_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
-    return s->state == TCP_SYN_SENT && seq_lt(seg->seq, s->iss) && s->has_ctl
-        && (uint32_t)seg->time_us - s->ctl_us < SYN_REPEATS_AFTER_US;
+    return seq_lt(seg->seq, s->iss) && s->has_ctl && (uint32_t)seg->time_us - s->ctl_us < SYN_REPEATS_AFTER_US;
 }
 
 /* The SYN begins a new incarnation of its sender; it is no copy, retransmission or old duplicate. */
@@ -50,7 +49,7 @@ static bool begins_incarnation(const struct tcpfsm_end *s, const struct tcpfsm_s
  */
 static bool comes_amid_connection(const struct tcpfsm_end *s, const struct tcpfsm_end *p)
 {
-    return s->knows_snd_nxt && (s->state >= TCP_SYN_RCVD || s->syn_pending) && p->state >= TCP_SYN_RCVD;
+    return (s->state >= TCP_SYN_RCVD || s->syn_pending) && p->state >= TCP_SYN_RCVD;
 }
 
 /* What a SYN is, by what is known of both ends. */
