@@ -306,4 +306,8 @@ void evidence_of_closing(const struct arrival *a)
         evidence_of_fin_after_peers(a, first);
     else
         evidence_of_fin_before_peers(a, first);
+    if (first && s->knows_data_end && seq_lt(seq_data_end(seg), s->data_end)) {
+        s->fin_disputed = true; /* a FIN is the last that an end sends (section 3.4), and octets beyond it were captured */
+        s->confirmed = false;
+    }
 }
