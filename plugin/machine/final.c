@@ -118,12 +118,12 @@ static enum attempt attempt_of(const struct log *log, uint32_t from, uint32_t en
     if (final->reset_cause == RESET_HANDSHAKE_GIVEN_UP && !has_data(last))
         return ATTEMPT_GIVEN_UP;
     if (log_elapsed_ns(log->entry[from].time_ns, now_ns) < AT_ONCE_NS)
-        return ATTEMPT_NONE;
-    const bool answered = was_heard(log, from, end, server);
-    if (c->state == TCP_SYN_SENT && !answered)
-        return ATTEMPT_NO_ANSWER;
-    const bool answers = c->confirmed && c->state != TCP_SYN_SENT;
-    return s->state == TCP_SYN_RCVD && answered && !answers ? ATTEMPT_SYN_ACK_ONLY : ATTEMPT_NONE;
+        return ATTEMPT_NONE; /* the end may have been in its state since an attempt before */
+    if (c->state == TCP_SYN_SENT && !was_heard(log, from, end, server))
+        return c->age_ns >= AT_ONCE_NS ? ATTEMPT_NO_ANSWER : ATTEMPT_NONE;
+    const bool answered = s->state == TCP_SYN_RCVD && s->confirmed; /* only its SYN,ACK proves that */
+    return answered && !(c->confirmed && c->state != TCP_SYN_SENT) && s->age_ns >= AT_ONCE_NS
+        ? ATTEMPT_SYN_ACK_ONLY : ATTEMPT_NONE;
 }
 
 void final_of(const struct log *log, uint32_t index, const struct final_limits *limits, struct final_view *out)
