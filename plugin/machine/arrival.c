@@ -76,7 +76,7 @@ void count_early_fin(const struct arrival *a, struct tcpfsm_end *e)
 {
     if (!e->knows_fin)
         return;
-    if (e->state == TCP_ESTABLISHED || e->state == TCP_SYN_RCVD) {
+    if (e->state == TCP_ESTABLISHED) {
         e->fin_uncovered = true;
         e->fin_lost |= e->covered_peer_fin; /* with this FIN, or later: a guess */
         enter(a, e, TCP_FIN_WAIT_1, TCP_EV_SND_FIN);
@@ -91,7 +91,7 @@ void infer_fin(const struct arrival *a, struct tcpfsm_end *e, uint32_t fin)
     e->knows_fin = e->fin_inferred = e->fin_lost = true;
     e->snd_nxt = fin + 1;
     e->knows_snd_nxt = true;
-    if (e->state == TCP_ESTABLISHED || e->state == TCP_SYN_RCVD) {
+    if (e->state == TCP_ESTABLISHED) {
         e->fin_uncovered = true;
         enter(a, e, TCP_FIN_WAIT_1, TCP_EV_FIN_ACKNOWLEDGED);
     } else if (e->state == TCP_CLOSE_WAIT) {

@@ -34,7 +34,7 @@ static inline bool is_synchronized(enum tcp_state state)
 /* The end waits for the answer to this very SYN already. */
 static inline bool awaits_answer_to(const struct tcpfsm_end *s, const struct tcpfsm_segment *syn)
 {
-    return s->state == TCP_SYN_SENT && s->knows_iss && syn->seq == (s->syn_pending ? s->iss_other : s->iss);
+    return s->state == TCP_SYN_SENT && (s->syn_pending ? syn->seq == s->iss_other : s->knows_iss && syn->seq == s->iss);
 }
 
 /* Every transition is made here; a state entered is assumed until the caller confirms it. */

@@ -100,7 +100,7 @@ static bool is_acceptable_rst(const struct arrival *a)
         || (seq_beyond_window(r, seq) && !is_beyond_any_window(a->snd, seq)))
         return true;
     /* As Linux does: it ends what was acknowledged selectively, data or a FIN. */
-    if (r->peer_fin_arrived && a->snd->knows_fin && !has_peer_fin(r, a->snd))
+    if (r->peer_fin_arrived && a->snd->knows_fin)
         return seq == a->snd->fin + 1;
     return seq_is_furthest(r, seq);
 }
@@ -179,7 +179,7 @@ void effect_of_ack(const struct arrival *a)
             return; /* a reset is due; a Fast Open server sends on while its SYN,ACK is lost */
         /* Not without a SYN (RFC 9293 section 3.10.7.3), but a peer that is past its own SYN_RCVD, as data
          * show, a FIN does not, shows that the SYN,ACK, missing here, was received and acknowledged. */
-        if (!acks_syn_of(r, seg->ack) || !is_synchronized(s->state) || seg->len == 0)
+        if (!acks_syn_of(r, seg->ack) || seg->len == 0)
             return;
         enter(a, r, TCP_ESTABLISHED, TCP_EV_RCV_SYN_ACK);
         break;
@@ -190,8 +190,6 @@ void effect_of_ack(const struct arrival *a)
             seq_forget_sent(r); /* what is known of it is of an older incarnation */
             r->iss = seg->ack - 1;
             r->knows_iss = true;
-        } else {
-            choose_iss(r, seg->ack - 1);
         }
         if (!r->knows_iss || seq_le(seg->ack, r->iss))
             return; /* a reset is due */

@@ -125,7 +125,7 @@ static bool is_fin_in_flight(const struct arrival *a)
 {
     const struct tcpfsm_end *s = a->snd;
 
-    return has(a->seg, TCP_FIN) && is_reset(s) && s->synchronized && !s->knows_fin && is_new(a)
+    return has(a->seg, TCP_FIN) && is_reset(s) && !s->knows_fin && is_new(a)
         && !is_beyond_any_window(s, a->end) && a->rcv->knows_fin && !acks_fin_of(a->rcv, a->seg->ack);
 }
 

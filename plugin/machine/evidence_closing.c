@@ -230,7 +230,7 @@ static void evidence_after_own_fin(const struct arrival *a)
             s->confirmed = knows_fin_acked && !s->fin_disputed && !hides_fin(p, seg->ack);
         return;
     }
-    const bool early = !s->covered_peer_fin && precedes_ack_of_fin(a);
+    const bool early = precedes_ack_of_fin(a);
     seq_advance_received(s, p->fin + 1);
     if (!s->fin_uncovered) {
         s->confirmed = s->close_wait_proved && is_own_fin_sure(a) && knows_both_fins(s, p);
@@ -271,7 +271,7 @@ static void infer_unseen_fin(const struct arrival *a)
     const bool one_further = a->seg->ack == s->rcv_acked + 1;
     if (one_further && s->knows_fin) {
         infer_fin(a, p, s->rcv_acked);
-        if (!s->fin_acked && s->state == TCP_FIN_WAIT_1)
+        if (s->state == TCP_FIN_WAIT_1)
             enter(a, s, TCP_FIN_WAIT_2, TCP_EV_RCV_ACK_OF_FIN);
         s->fin_acked = true;
     } else if (has(a->seg, TCP_FIN) && (one_further || (p->fin_guess && a->seg->ack == s->rcv_acked))) {
@@ -309,4 +309,8 @@ void evidence_of_closing(const struct arrival *a)
         evidence_of_fin_after_peers(a, first);
     else
         evidence_of_fin_before_peers(a, first);
+    if (first && s->knows_data_end && seq_lt(a->data_end, s->data_end)) {
+        s->fin_disputed = true; /* a FIN is the last that an end sends (section 3.4), and octets beyond it were captured */
+        s->confirmed = false;
+    }
 }

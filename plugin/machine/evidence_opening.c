@@ -24,13 +24,12 @@ static bool is_late_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment 
 }
 
 /*
- * While a SYN is unanswered, another number so soon is no new attempt but an old duplicate (RFC 9293 figure 8): in the
- * life of one clock, initial sequence numbers rise with time (section 3.4.1). The end knows its own number.
+ * A lower number so soon after a SYN is no new attempt but an old duplicate (RFC 9293 figure 8): in the life of one
+ * clock, initial sequence numbers rise with time (section 3.4.1). The end knows its own number.
  */
 static bool is_older_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
-    return s->state == TCP_SYN_SENT && seq_lt(seg->seq, s->iss) && s->has_ctl
-        && (uint32_t)seg->time_us - s->ctl_us < SYN_REPEATS_AFTER_US;
+    return seq_lt(seg->seq, s->iss) && s->has_ctl && (uint32_t)seg->time_us - s->ctl_us < SYN_REPEATS_AFTER_US;
 }
 
 /* The SYN begins a new incarnation of its sender; it is no copy, retransmission or old duplicate. */
@@ -50,7 +49,7 @@ static bool begins_incarnation(const struct tcpfsm_end *s, const struct tcpfsm_s
  */
 static bool comes_amid_connection(const struct tcpfsm_end *s, const struct tcpfsm_end *p)
 {
-    return s->knows_snd_nxt && (s->state >= TCP_SYN_RCVD || s->syn_pending) && p->state >= TCP_SYN_RCVD;
+    return (s->state >= TCP_SYN_RCVD || s->syn_pending) && p->state >= TCP_SYN_RCVD;
 }
 
 /* What a SYN is, by what is known of both ends. */
@@ -91,7 +90,7 @@ static void note_fast_open(const struct arrival *a)
  */
 static void note_opening(const struct arrival *a)
 {
-    a->out->tries_on = awaits_answer_to(a->snd, a->seg);
+    a->out->tries_on = a->snd->knows_iss && awaits_answer_to(a->snd, a->seg);
     a->out->opened = !a->out->tries_on;
     note_fast_open(a);
     a->m->midstream = false;
@@ -292,6 +291,10 @@ static void learn_peer_syn(const struct arrival *a)
 
     if (!p->has_other_iss || p->syn_pending)
         return;
+    if (p->iss_other == a->seg->ack - 1) { /* what the end was sent under the number that it had is not of the connection */
+        a->snd->rcv_nxt = a->seg->ack;
+        a->snd->held_count = 0;
+    }
     choose_iss(p, a->seg->ack - 1);
     p->has_other_iss = false;
 }

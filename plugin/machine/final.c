@@ -79,9 +79,9 @@ static bool is_closed_at_once(const struct log *log, uint32_t from, uint32_t end
 /* Whether a segment of that end was captured after the one that opened: only its own prove a state. */
 static bool was_heard(const struct log *log, uint32_t from, uint32_t end, unsigned which)
 {
-    const uint32_t opening = log->entry[from].frame;
+    const struct log_entry *opening = &log->entry[from];
 
-    while (from < end && (log->entry[from].frame == opening
+    while (from < end && ((log->entry[from].frame == opening->frame && log->entry[from].layer == opening->layer)
                           || !(which ? log->entry[from].facts.confirmed1 : log->entry[from].facts.confirmed0)))
         from++;
     return from < end;
@@ -92,8 +92,9 @@ static bool has_data(const struct log_entry *e)
     return e->facts.data0 || e->facts.data1;
 }
 
-/* How the attempt that began with the entry `from` failed. end: the entry after its last. */
-static enum attempt attempt_of(const struct log *log, uint32_t from, uint32_t end, const struct final_view *final)
+/* How the attempt that began with the entry `from` failed. end: the entry after its last; now_ns: the moment of the view. */
+static enum attempt attempt_of(const struct log *log, uint32_t from, uint32_t end, int64_t now_ns,
+                               const struct final_view *final)
 {
     const unsigned client = final->client, server = !client;
     const struct log_entry *last = &log->entry[end - 1];
@@ -116,10 +117,11 @@ static enum attempt attempt_of(const struct log *log, uint32_t from, uint32_t en
     }
     if (final->reset_cause == RESET_HANDSHAKE_GIVEN_UP && !has_data(last))
         return ATTEMPT_GIVEN_UP;
+    if (log_elapsed_ns(log->entry[from].time_ns, now_ns) < AT_ONCE_NS)
+        return ATTEMPT_NONE; /* the end may have been in its state since an attempt before */
     if (c->state == TCP_SYN_SENT && !was_heard(log, from, end, server))
         return c->age_ns >= AT_ONCE_NS ? ATTEMPT_NO_ANSWER : ATTEMPT_NONE;
-    /* Only its SYN,ACK proves SYN_RCVD. */
-    const bool answered = s->state == TCP_SYN_RCVD && s->confirmed && s->since_frame >= log->entry[from].frame;
+    const bool answered = s->state == TCP_SYN_RCVD && s->confirmed; /* only its SYN,ACK proves that */
     return answered && !(c->confirmed && c->state != TCP_SYN_SENT) && s->age_ns >= AT_ONCE_NS
         ? ATTEMPT_SYN_ACK_ONLY : ATTEMPT_NONE;
 }
@@ -143,5 +145,5 @@ void final_of(const struct log *log, uint32_t index, const struct final_limits *
         out->left_open |= e->left_open;
     }
     find_reset_cause(log, opening, next, out);
-    out->attempt = attempt_of(log, opening, next, out) & 0xff;
+    out->attempt = attempt_of(log, opening, next, now_ns, out) & 0xff;
 }

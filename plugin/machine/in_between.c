@@ -107,7 +107,7 @@ static bool guesses_number(const struct tcpfsm_end *s, const struct tcpfsm_end *
     const bool aborted = s->sent_rst && (s->reset_cause == RESET_ABORTED || s->reset_cause == RESET_TIMEOUT);
     const bool guessed = s->sent_rst && s->reset_cause == RESET_IN_BETWEEN; /* the same again: a copy of that */
 
-    return (guessed || (aborted && s->rst_seq != seq)) && seq != 0 && s->knows_snd_nxt && s->captured
+    return (guessed || (aborted && s->rst_seq != seq)) && seq != 0 && s->knows_snd_nxt
         && seq_gt(seq, s->snd_nxt) && !is_beyond_any_window(s, seq) && peer->has_acked && seq_gt(seq, peer->rcv_acked);
 }
 

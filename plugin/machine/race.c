@@ -27,7 +27,7 @@ void race_note(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *s
     if (!has(seg, TCP_ACK) || (seg->flags & (TCP_SYN | TCP_RST)))
         return;
     if (has(seg, TCP_FIN)) {
-        if (s->state == TCP_ESTABLISHED && peer->state == TCP_ESTABLISHED && !s->knows_fin)
+        if (peer->state == TCP_ESTABLISHED && !s->knows_fin)
             note_close(m, sender, seg);
     } else if (seg->len > 0 && m->race.idle_us > 0 && m->race.closer != sender && peer->knows_fin
                && !s->covered_peer_fin && !acks_fin_of(peer, seg->ack)) {

@@ -175,11 +175,11 @@ static bool may_have_moved(const struct arrival *a)
     if (seq_is_dropped(r, a->end))
         return false;
     if (!has(seg, TCP_ACK)) /* a new SYN in the window: a challenge ACK is due; by RFC 793 section 3.9, a RST */
-        return has(seg, TCP_SYN) && r->state != TCP_CLOSED && !seq_beyond_window(r, seg->seq)
+        return has(seg, TCP_SYN) && !seq_beyond_window(r, seg->seq)
             && (!r->knows_rcv_nxt || seq_ge(seg->seq, r->rcv_nxt));
     switch (r->state) {
     case TCP_SYN_RCVD:
-        return !has(seg, TCP_SYN) && (!r->knows_iss || seq_gt(seg->ack, r->iss));
+        return !r->knows_iss || seq_gt(seg->ack, r->iss);
     case TCP_ESTABLISHED:
     case TCP_FIN_WAIT_1:
     case TCP_FIN_WAIT_2:
@@ -188,21 +188,21 @@ static bool may_have_moved(const struct arrival *a)
         return false;
     }
     /* The peer's FIN, or what fills the hole before it. */
-    return !has_peer_fin(r, s) && !r->covered_peer_fin && (has(seg, TCP_FIN) || (s->knows_fin && seg->len > 0));
+    return has(seg, TCP_FIN) || (s->knows_fin && seg->len > 0);
 }
 
 /*
- * A SYN or FIN again that its receiver has acknowledged, sooner upon a segment of that than a timer would run: it
+ * A SYN or FIN again that its receiver has acknowledged, sooner upon another segment than a timer would run: it
  * answers what came before that acknowledgement (4.4BSD repeats its FIN with each ACK). What is captured ahead of it
  * may wait in its sender's queue, and move that yet.
  */
 static bool may_be_moved_yet(const struct arrival *a)
 {
-    const struct tcpfsm_end *s = a->snd, *r = a->rcv;
+    const struct tcpfsm_end *r = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
 
     return (seg->flags & (TCP_SYN | TCP_FIN)) && r->has_acked && seq_le(a->end, r->rcv_acked)
-        && &a->m->end[a->latest.sender] == r && seg->time_us - a->latest.time_us < REPEATS_AFTER_US && !is_copy(s, seg);
+        && seg->time_us - a->latest.time_us < REPEATS_AFTER_US;
 }
 
 /* Any segment, by all rules. */
