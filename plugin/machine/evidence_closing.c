@@ -155,7 +155,8 @@ static bool may_repeat_data(const struct arrival *a)
         return !a->may_copy_latest || !s->confirmed;
     const bool behind_hole = is_synchronized((enum tcp_state)p->state) && p->knows_rcv_nxt
         && seq_gt(seg->seq, p->rcv_nxt);
-    return seg->len > 0 && (s->lacks_octets || behind_hole || seq_may_have_timed_out(s, p, seg->time_us - a->latest.time_us));
+    return seg->len > 0
+        && (s->lacks_octets || behind_hole || seq_may_have_timed_out(s, p, seg->time_us - a->latest.time_us));
 }
 
 /* ACK or data, no FIN yet: ESTABLISHED or CLOSE_WAIT. */
@@ -310,7 +311,7 @@ void evidence_of_closing(const struct arrival *a)
     else
         evidence_of_fin_before_peers(a, first);
     if (first && s->knows_data_end && seq_lt(a->data_end, s->data_end)) {
-        s->fin_disputed = true; /* a FIN is the last that an end sends (section 3.4), and octets beyond it were captured */
+        s->fin_disputed = true; /* a FIN is an end's last number (section 3.4), and octets beyond it were captured */
         s->confirmed = false;
     }
 }

@@ -291,7 +291,7 @@ static void learn_peer_syn(const struct arrival *a)
 
     if (!p->has_other_iss || p->syn_pending)
         return;
-    if (p->iss_other == a->seg->ack - 1) { /* what the end was sent under the number that it had is not of the connection */
+    if (p->iss_other == a->seg->ack - 1) { /* what came under the other number is not of the connection */
         a->snd->rcv_nxt = a->seg->ack;
         a->snd->held_count = 0;
     }

@@ -92,7 +92,11 @@ static bool has_data(const struct log_entry *e)
     return e->facts.data0 || e->facts.data1;
 }
 
-/* How the attempt that began with the entry `from` failed. end: the entry after its last; now_ns: the moment of the view. */
+/*
+ * How the attempt that began with the entry `from` failed.
+ *  end     the entry after its last
+ *  now_ns  the moment of the view
+ */
 static enum attempt attempt_of(const struct log *log, uint32_t from, uint32_t end, int64_t now_ns,
                                const struct final_view *final)
 {

@@ -135,11 +135,11 @@ struct log_step {
 /* The n-th of the view's own entries, n < count. Returns false if it is no transition. */
 bool log_step(const struct log_view *view, uint32_t n, struct log_step *step);
 
-/* The ends of which it was told before the segment, and by it, that they stay in CLOSE_WAIT for too long: a bit each. */
+/* The ends of which it was told before the segment, and by it, that they stay in CLOSE_WAIT too long: a bit each. */
 unsigned log_stuck_before(const struct log_view *view);
 unsigned log_stuck_by(const struct log_view *view);
 
-/* The enum tcp_state from which an end entered the state that it is in after the segment; that itself: never entered. */
+/* The enum tcp_state from which an end entered the one that it is in after the segment; that itself: never entered. */
 uint8_t log_entered_from(const struct log_view *view, unsigned end);
 
 /* What was confirmed of an end before the segment. */

@@ -140,7 +140,7 @@ struct tcpfsm_end {
     bool fin_lost : 1;         /* its first FIN was not captured: whether it had the peer's is a guess */
     bool fin_guess : 1;        /* one-sided capture: the last acknowledgement may have covered its FIN */
     bool fin_over_hole : 1;    /* when its FIN was captured, numbers before it had not been: it may be forged */
-    bool fin_disputed : 1;     /* it has several numbers, data came after it, it is in between, or a length is doubtful */
+    bool fin_disputed : 1;     /* it has several numbers, data came after it, it is in between, or of doubtful length */
     bool fin_uncovered : 1;    /* its FIN left before it had the peer's */
     bool fin_repeated : 1;     /* it has sent its FIN again */
     bool lacks_octets : 1;     /* its peer acknowledged octets of it that were not captured */

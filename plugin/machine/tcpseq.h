@@ -107,8 +107,8 @@ static inline bool fills_hole_before_fin(const struct tcpfsm_end *e, uint32_t da
 }
 
 /*
- * The end's retransmission timer may have run out (RFC 6298 section 5): something of it is not acknowledged, and nothing
- * has come since for elapsed_us. What it sends then may be older than it looks.
+ * The end's retransmission timer may have run out (RFC 6298 section 5): something of it is not acknowledged, and
+ * nothing has come for elapsed_us. What it sends then may be older than it looks.
  */
 static inline bool seq_may_have_timed_out(const struct tcpfsm_end *e, const struct tcpfsm_end *peer, int64_t elapsed_us)
 {
