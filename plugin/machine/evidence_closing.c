@@ -21,6 +21,14 @@ static bool contradicts_fin(const struct arrival *a)
     return a->seg->len > 0 && seq_gt(a->data_end, s->fin_inferred ? s->fin : s->fin + 1);
 }
 
+/* A FIN is an end's last number (section 3.4): octets beyond it were captured, or another FIN. */
+static bool disputes_fin(const struct arrival *a)
+{
+    const struct tcpfsm_end *s = a->snd;
+
+    return s->knows_fin ? a->data_end != s->fin : s->knows_data_end && seq_lt(a->data_end, s->data_end);
+}
+
 /* Both ends go back to where they were without the FIN of s, which is known to have sent all below next. */
 static void retract_fin(const struct arrival *a, struct tcpfsm_end *s, struct tcpfsm_end *p, uint32_t next)
 {
@@ -109,7 +117,7 @@ static bool lacks_peer_fin(const struct arrival *a)
     const struct tcpfsm_end *s = a->snd;
 
     return s->state == TCP_CLOSE_WAIT && a->rcv->knows_fin && !s->covered_peer_fin && a->m->rtt_us > 0
-        && a->seg->time_us - s->since_us >= (int64_t)a->m->rtt_us + SYN_REPEATS_AFTER_US;
+        && a->seg->time_us - s->since_us >= (int64_t)a->m->rtt_us + RTO_LEAST_US;
 }
 
 /* The peer's FIN is to come once more. */
@@ -133,7 +141,8 @@ static void evidence_of_fin_before_peers(const struct arrival *a, bool first)
         return; /* on its way when the peer's came: proves nothing new */
     s->fin_uncovered = true;
     enter_fin_wait_1(a);
-    s->confirmed = !hides_fin(p, a->seg->ack) && !(s->knows_data_end && seq_gt(a->seg->seq, s->data_end));
+    s->confirmed = !disputes_fin(a) && !hides_fin(p, a->seg->ack)
+        && !(s->knows_data_end && seq_gt(a->seg->seq, s->data_end));
     if (crossed && first) { /* the peer's FIN was on its way: figure 13 */
         take_peer_fin(a, s, p);
     } else if (crossed) { /* a retransmission without it: the peer's FIN was lost */
@@ -144,7 +153,7 @@ static void evidence_of_fin_before_peers(const struct arrival *a, bool first)
 /*
  * The data may have been sent before, and a FIN after them, which was lost on its way here: they were captured already,
  * or come as a timer repeats what the capture may lack, or the capture lacks octets of the end, so it may lack their
- * first time, too.
+ * first time, too; or it began with them.
  */
 static bool may_repeat_data(const struct arrival *a)
 {
@@ -156,7 +165,7 @@ static bool may_repeat_data(const struct arrival *a)
     const bool behind_hole = is_synchronized((enum tcp_state)p->state) && p->knows_rcv_nxt
         && seq_gt(seg->seq, p->rcv_nxt);
     return seg->len > 0
-        && (s->lacks_octets || behind_hole || seq_may_have_timed_out(s, p, seg->time_us - a->latest.time_us));
+        && (s->lacks_octets || !s->captured || behind_hole || seq_may_have_timed_out(s, p, seg->time_us - a->latest.time_us));
 }
 
 /* ACK or data, no FIN yet: ESTABLISHED or CLOSE_WAIT. */
@@ -210,10 +219,17 @@ static bool is_own_fin_sure(const struct arrival *a)
     return !s->fin_inferred && !s->fin_disputed && (!s->fin_over_hole || fills_hole_before_fin(s, a->data_end));
 }
 
-/* Within a round trip after its FIN left no acknowledgement of that can have come; later the capture may lack one. */
+/*
+ * Within a round trip after its FIN left no acknowledgement of that can have come; later the capture may lack one. A
+ * handshake tells at most how long that is: one of SYNs that cross may take two of them, and one that lasts for the
+ * first retransmission timeout (RFC 6298 section 2.1) may hold a SYN that was repeated.
+ */
 static bool precedes_ack_of_fin(const struct arrival *a)
 {
-    return !a->snd->fin_repeated && (uint32_t)a->seg->time_us - a->snd->ctl_us <= a->m->rtt_us;
+    const bool crossed = !a->snd->passive && !a->rcv->passive;
+    const uint32_t rtt_us = a->m->rtt_us / (crossed ? 2 : 1);
+
+    return !a->snd->fin_repeated && rtt_us < RTO_FIRST_US && (uint32_t)a->seg->time_us - a->snd->ctl_us <= rtt_us;
 }
 
 /* ACK or data after its own FIN. */
@@ -303,6 +319,7 @@ void evidence_of_closing(const struct arrival *a)
         return;
     }
     const bool first = !s->knows_fin;
+    s->fin_disputed |= disputes_fin(a);
     if (!first && is_copy(s, seg))
         return;
     p->fin_asks = true;
@@ -310,8 +327,4 @@ void evidence_of_closing(const struct arrival *a)
         evidence_of_fin_after_peers(a, first);
     else
         evidence_of_fin_before_peers(a, first);
-    if (first && s->knows_data_end && seq_lt(a->data_end, s->data_end)) {
-        s->fin_disputed = true; /* a FIN is an end's last number (section 3.4), and octets beyond it were captured */
-        s->confirmed = false;
-    }
 }

@@ -29,7 +29,7 @@ static bool is_late_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment 
  */
 static bool is_older_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
-    return seq_lt(seg->seq, s->iss) && s->has_ctl && (uint32_t)seg->time_us - s->ctl_us < SYN_REPEATS_AFTER_US;
+    return seq_lt(seg->seq, s->iss) && s->has_ctl && (uint32_t)seg->time_us - s->ctl_us < RTO_LEAST_US;
 }
 
 /* The SYN begins a new incarnation of its sender; it is no copy, retransmission or old duplicate. */
@@ -241,6 +241,7 @@ void evidence_of_syn_ack(const struct arrival *a)
     struct tcpfsm_end *s = a->snd, *p = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
     const bool opened_actively = s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->passive);
+    bool is_late = false;
     enum tcp_event event = s->state == TCP_LISTEN ? TCP_EV_RCV_SYN
         : s->state == TCP_ESTABLISHED && !s->sent_syn_ack ? TCP_EV_SYN_ACK_BEFORE_ACK : TCP_EV_SND_SYN_ACK;
 
@@ -253,6 +254,8 @@ void evidence_of_syn_ack(const struct arrival *a)
             return;
         if (s->sent_syn_ack) /* a retransmission shows that the handshake's last ACK never came */
             event = TCP_EV_SYN_ACK_REPEATED;
+        else
+            is_late = s->has_acked;
         if (s->syn_pending) /* a stray: the connection amid which it came lives on */
             s->syn_pending = s->has_other_iss = false;
     } else {
@@ -281,7 +284,7 @@ void evidence_of_syn_ack(const struct arrival *a)
     if (s->passive && event != TCP_EV_SYN_ACK_REPEATED && p->has_acked && seq_gt(p->rcv_acked, seg->seq))
         enter(a, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
     else
-        s->confirmed = true;
+        s->confirmed = !is_late; /* else captured after an ACK of its own */
 }
 
 /* If the peer sent several SYNs, this acknowledgement tells which of them counts. */

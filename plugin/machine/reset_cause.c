@@ -132,7 +132,7 @@ static struct verdict cause_of(const struct arrival *a)
         return assumed(RESET_IN_BETWEEN);
     if (refuses_syn(a))
         return assumed(RESET_NOTHING_LISTENS);
-    if (s->state == TCP_CLOSED && s->sent_rst && s->reset_cause != RESET_NONE && s->reset_cause != RESET_IN_BETWEEN)
+    if (s->state == TCP_CLOSED && s->reset_cause != RESET_NONE && s->reset_cause != RESET_IN_BETWEEN)
         return cause_after_own(a);
     if (s->state == TCP_SYN_SENT || s->state == TCP_SYN_RCVD)
         return cause_while_opening(a);
@@ -147,7 +147,7 @@ static struct verdict cause_of(const struct arrival *a)
     if (waits_for_keep_alive(a))
         return assumed(RESET_TIMEOUT);
     /* In the form in which Windows answers: it is the first to acknowledge those data. */
-    if (sent_fin(s) && has_data_for(r, s))
+    if (sent_fin(s) && has_data_for(r, s) && seq_gt(a->seg->ack, s->rcv_acked))
         return assumed(RESET_DATA_AFTER_CLOSE);
     return assumed(RESET_ABORTED); /* no capture proves that it answers nothing: that may be on its way here */
 }

@@ -137,7 +137,6 @@ static void note_fin(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct
                      bool had_data, uint32_t had_to)
 {
     if (e->knows_fin) {
-        e->fin_disputed |= e->fin != number;
         e->fin_repeated = true;
         e->fin_inferred = false; /* here it is */
         return;

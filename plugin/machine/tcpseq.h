@@ -80,8 +80,10 @@ static inline bool has_peer_fin(const struct tcpfsm_end *e, const struct tcpfsm_
     return peer->knows_fin && e->knows_rcv_nxt && seq_gt(e->rcv_nxt, peer->fin);
 }
 
-/* No timer retransmits a SYN, or any other segment, sooner than this (RFC 6298 section 2; RFC 8985 section 7.2). */
-#define SYN_REPEATS_AFTER_US 200000
+/* The least retransmission timeout of any known stack: RFC 6298 section 2.4 asks for a second, which none keeps to. */
+#define RTO_LEAST_US 200000
+#define RTO_FIRST_US 1000000 /* the least one of a SYN */
+/* Nothing is retransmitted sooner, not by a loss probe either (RFC 8985 section 7.2). */
 #define REPEATS_AFTER_US 10000
 
 /*
@@ -93,7 +95,7 @@ static inline bool is_copy(const struct tcpfsm_end *e, const struct tcpfsm_segme
 {
     const bool syn = (seg->flags & TCP_SYN) != 0;
     const bool again = syn ? e->knows_iss && seg->seq == e->iss : e->knows_fin && seq_data_end(seg) == e->fin;
-    const uint32_t least_us = syn ? SYN_REPEATS_AFTER_US : REPEATS_AFTER_US;
+    const uint32_t least_us = syn ? RTO_LEAST_US : REPEATS_AFTER_US;
 
     if (e->has_ctl_tsval && seg->has_tsval)
         return seq_le(seg->tsval, e->ctl_tsval);
@@ -112,7 +114,7 @@ static inline bool fills_hole_before_fin(const struct tcpfsm_end *e, uint32_t da
  */
 static inline bool seq_may_have_timed_out(const struct tcpfsm_end *e, const struct tcpfsm_end *peer, int64_t elapsed_us)
 {
-    return elapsed_us >= SYN_REPEATS_AFTER_US && !(peer->has_acked && peer->rcv_acked == e->snd_nxt);
+    return elapsed_us >= RTO_LEAST_US && !(peer->has_acked && peer->rcv_acked == e->snd_nxt);
 }
 
 /* Octets [from, to) overlap the range, or lie next to it. */
