@@ -55,7 +55,7 @@ static bool shows_life(const struct arrival *a)
     if (is_new(a))
         return !s->by_rst || !a->rcv->sent_rst;
     if (has(seg, TCP_FIN) && is_repetition(a))
-        return true;
+        return !is_reset(s) || seg->time_us - s->since_us >= RTO_LEAST_US;
     if (!s->has_acked || seq_lt(seg->ack, s->rcv_acked))
         return false;
     return seg->ack != s->rcv_acked || (s->by_rst && is_repetition(a)) || (s->sent_rst && s->fin_asks);

@@ -17,8 +17,10 @@ static bool is_connection_over(const struct tcpfsm_end *s)
  */
 static bool is_late_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
+    const bool behind_own = !s->captured || (s->has_acked && !s->has_ctl); /* an ACK of its own was captured, no SYN */
+
     if (s->knows_iss)
-        return !s->captured && s->state == TCP_ESTABLISHED && (seg->seq == s->iss || seq_data_end(seg) == s->iss + 1);
+        return behind_own && s->state == TCP_ESTABLISHED && (seg->seq == s->iss || seq_data_end(seg) == s->iss + 1);
     /* Initial numbers are random (RFC 6528): none is as near. */
     return s->knows_snd_nxt && s->snd_nxt - (seg->seq + 1) <= UINT16_MAX;
 }
@@ -245,8 +247,10 @@ void evidence_of_syn_ack(const struct arrival *a)
     enum tcp_event event = s->state == TCP_LISTEN ? TCP_EV_RCV_SYN
         : s->state == TCP_ESTABLISHED && !s->sent_syn_ack ? TCP_EV_SYN_ACK_BEFORE_ACK : TCP_EV_SND_SYN_ACK;
 
-    if (!s->syn_pending && is_late_syn(s, seg))
+    if (!s->syn_pending && is_late_syn(s, seg)) {
+        s->sent_syn_ack = true;
         return;
+    }
     if (s->syn_pending && seg->seq == s->iss_other) /* its SYN crossed the peer's: figure 7 */
         take_pending_syn(s);
     if (s->knows_iss && seg->seq == s->iss && (s->sent_syn_ack || !s->passive)) {
