@@ -21,6 +21,8 @@ static bool is_late_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment 
 
     if (s->knows_iss)
         return behind_own && s->state == TCP_ESTABLISHED && (seg->seq == s->iss || seq_data_end(seg) == s->iss + 1);
+    if (s->reset_cause != RESET_NONE && s->rst_seq == seg->seq + 1)
+        return true;
     /* Initial numbers are random (RFC 6528): none is as near. */
     return s->knows_snd_nxt && s->snd_nxt - (seg->seq + 1) <= UINT16_MAX;
 }
@@ -311,7 +313,7 @@ static void note_round_trip(const struct arrival *a)
 {
     const int64_t rtt = a->seg->time_us - a->m->syn_us;
     /* Else the capture lacks the handshake's last ACK. */
-    const bool acks_syn_alone = !a->rcv->knows_iss || a->seg->ack == a->rcv->iss + 1;
+    const bool acks_syn_alone = !has(a->seg, TCP_FIN) && (!a->rcv->knows_iss || a->seg->ack == a->rcv->iss + 1);
     if (a->snd->knows_iss && acks_syn_alone && !a->m->midstream && rtt > 0 && rtt <= UINT32_MAX)
         a->m->rtt_us = (uint32_t)rtt;
 }

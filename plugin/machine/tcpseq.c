@@ -173,7 +173,7 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
     if (e->fin_over_hole && fills_hole_before_fin(e, data_end))
         e->fin_over_hole = false;
     if (seg->flags & (TCP_SYN | TCP_FIN)) {
-        e->ctl_tsval = seg->tsval;
+        e->ctl_tsval = e->has_ctl_tsval ? seq_max(e->ctl_tsval, seg->tsval) : seg->tsval;
         e->ctl_us = (uint32_t)seg->time_us;
         e->has_ctl = true;
         e->has_ctl_tsval = seg->has_tsval;
