@@ -356,8 +356,9 @@ static bool opened_by_syn(const struct tcpfsm_end *e)
 static bool could_be_syn_rcvd(const struct arrival *a)
 {
     const struct tcpfsm_segment *seg = a->seg;
+    const bool lacks_syns = a->m->midstream && a->snd->knows_iss; /* begun with a SYN,ACK: they may have crossed */
 
-    return (a->snd->sent_syn_ack || opened_by_syn(a->rcv)) && !has(seg, TCP_FIN) && !acks_more_than_syn(a)
+    return (a->snd->sent_syn_ack || opened_by_syn(a->rcv) || lacks_syns) && !has(seg, TCP_FIN) && !acks_more_than_syn(a)
         && (seg->len == 0 || is_fast_open_server(a));
 }
 

@@ -22,6 +22,8 @@ static bool is_own_number(const struct arrival *a)
 
     if (s->state == TCP_SYN_SENT && !s->syn_pending && seq != s->iss + 1)
         return false;
+    if (s->synchronized && s->knows_iss && seq - s->iss > s->snd_nxt - s->iss)
+        return false; /* of another connection */
     if (p->has_acked && (seq == p->last_ack || seq_lt(seq, p->rcv_acked - 1)))
         return seq == p->last_ack;
     return !s->knows_snd_nxt || seq_le(seq, s->snd_nxt);
@@ -59,13 +61,13 @@ void evidence_of_rst(const struct arrival *a)
     /* An acceptable SYN,ACK is refused only where there is no socket: a scanner's, a passive one (figure 11). */
     const bool never_opened = s->knows_iss && !s->synchronized && is_refusal(a);
     /*
-     * It may refuse what the capture lacks, or on behalf of a SYN_RCVD whose SYN,ACK the capture lacks. lwIP's refusal
-     * has an ACK, too, and where SYNs cross it stays in SYN_SENT, whatever comes but a SYN,ACK.
+     * It may refuse what the capture lacks, or on behalf of a SYN_SENT or SYN_RCVD whose own segments the capture lacks.
+     * lwIP's refusal has an ACK, too, and where SYNs cross it stays in SYN_SENT, whatever comes but a SYN,ACK.
      */
     const bool refuses_with_ack = s->knows_iss && !s->synchronized && p->has_acked && a->seg->seq == p->last_ack
         && (!acks_syn_of(s, p->last_ack) || !(s->passive || s->sent_syn_ack));
     const bool may_stay = refuses_with_ack || (!has(a->seg, TCP_ACK)
-        && (s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->sent_syn_ack)));
+        && (s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->sent_syn_ack) || !s->captured));
     const bool own_number = is_own_number(a);
     enter_closed(a, s, TCP_CLOSED, TCP_EV_SND_RST);
     s->fin_asks = false;
