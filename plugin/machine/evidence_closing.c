@@ -168,12 +168,21 @@ static bool may_repeat_data(const struct arrival *a)
         && (s->lacks_octets || !s->captured || behind_hole || seq_may_have_timed_out(s, p, seg->time_us - a->latest.time_us));
 }
 
+/*
+ * What its sender says unasked, after a while, may be a keep-alive. That stands one below its sender's next number: on
+ * that of a FIN, perhaps, which the capture lacks.
+ */
+static bool may_be_keep_alive(const struct arrival *a)
+{
+    return a->latest.sender == (a->snd != a->m->end) && a->seg->time_us - a->latest.time_us >= KEEP_ALIVE_LEAST_US;
+}
+
 /* ACK or data, no FIN yet: ESTABLISHED or CLOSE_WAIT. */
 static void evidence_before_own_fin(const struct arrival *a)
 {
     struct tcpfsm_end *s = a->snd, *p = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
-    const bool hides_own = seg->len == 0 && hides_fin(s, seg->seq);
+    const bool hides_own = seg->len == 0 && hides_fin(s, seg->seq + may_be_keep_alive(a));
     const bool repeats = may_repeat_data(a);
 
     if (!acks_fin_of(p, seg->ack)) {

@@ -20,9 +20,6 @@ static struct verdict assumed(enum reset_cause cause)
     return (struct verdict){ cause, false };
 }
 
-/* No stack sends keep-alives at shorter intervals, microseconds. */
-#define KEEP_ALIVE_LEAST_US 900000
-
 /* It has the number of an acknowledgement that the receiver sent, and no ACK: the form of an answer. */
 static bool is_answer(const struct arrival *a)
 {

@@ -143,7 +143,7 @@ static bool only_moves_numbers(const struct tcpfsm *m, const struct tcpfsm_end *
         && (seg->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK
         && s->confirmed && seg->seq == s->snd_nxt && !seq_gt(seg->ack, r->snd_nxt)
         && !seq_lt(seg->seq + seg->len, r->rcv_acked) /* not dropped */
-        && (seg->len == 0 || !seq_may_have_timed_out(s, r, seg->time_us - m->latest.time_us));
+        && seg->time_us - m->latest.time_us < RTO_LEAST_US; /* else it may be a repetition, or a keep-alive */
 }
 
 static bool awaits_ack_of_fin(enum tcp_state state)

@@ -85,6 +85,8 @@ static inline bool has_peer_fin(const struct tcpfsm_end *e, const struct tcpfsm_
 #define RTO_FIRST_US 1000000 /* the least one of a SYN */
 /* Nothing is retransmitted sooner, not by a loss probe either (RFC 8985 section 7.2). */
 #define REPEATS_AFTER_US 10000
+/* No stack sends keep-alives at shorter intervals. */
+#define KEEP_ALIVE_LEAST_US 900000
 
 /*
  * A SYN or FIN again, sooner than any timer retransmits it, or with a timestamp no later than one that was captured
