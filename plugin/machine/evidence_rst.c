@@ -69,7 +69,11 @@ void evidence_of_rst(const struct arrival *a)
     const bool may_stay = refuses_with_ack || (!has(a->seg, TCP_ACK)
         && (s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->sent_syn_ack) || !s->captured));
     const bool own_number = is_own_number(a);
+    /* Unless it answers data or a FIN, it may answer the answer to a new SYN, which the capture lacks (figure 9). */
+    const bool answers_data = a->latest.kind != TCPFSM_LATEST_EMPTY && s->has_acked && p->knows_snd_nxt
+        && seq_gt(p->snd_nxt, s->rcv_acked);
+    const bool may_open_anew = is_refusal(a) && !answers_data;
     enter_closed(a, s, TCP_CLOSED, TCP_EV_SND_RST);
     s->fin_asks = false;
-    s->confirmed = own_number && !never_opened && !may_stay;
+    s->confirmed = own_number && !never_opened && !may_stay && !may_open_anew;
 }

@@ -68,7 +68,9 @@ static enum tcpfsm_latest_kind kind_of(const struct tcpfsm_end *s, const struct 
         return TCPFSM_LATEST_OTHER;
     if (seg->len <= 1 && seg->seq == s->snd_nxt - 1)
         return TCPFSM_LATEST_KEEP_ALIVE;
-    return seg->len > 0 && seq_gt(seg->seq + seg->len, s->snd_nxt) ? TCPFSM_LATEST_NEW_DATA : TCPFSM_LATEST_OTHER;
+    if (seg->len == 0)
+        return TCPFSM_LATEST_EMPTY;
+    return seq_gt(seg->seq + seg->len, s->snd_nxt) ? TCPFSM_LATEST_NEW_DATA : TCPFSM_LATEST_OTHER;
 }
 
 static void note_keep_alive(struct tcpfsm *m, unsigned sender, const struct tcpfsm_segment *seg)
@@ -270,7 +272,7 @@ bool tcpfsm_segment(struct tcpfsm *m, unsigned sender, unsigned client_hint,
         start(m, sender, client_hint, seg);
     *out = (struct tcpfsm_outcome){ .end = { { .previous = m->end[0].state }, { .previous = m->end[1].state } } };
     if (only_moves_numbers(m, snd, rcv, seg) && in_between_note_in_order(snd, seg)) {
-        note_latest(m, sender, seg, seg->seq + seg->len, seg->len > 0 ? TCPFSM_LATEST_NEW_DATA : TCPFSM_LATEST_OTHER);
+        note_latest(m, sender, seg, seg->seq + seg->len, seg->len > 0 ? TCPFSM_LATEST_NEW_DATA : TCPFSM_LATEST_EMPTY);
         seq_note_sent_in_order(snd, rcv, seg);
         return false;
     }

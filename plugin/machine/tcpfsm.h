@@ -172,6 +172,7 @@ struct tcpfsm_end {
 /* What the latest segment of a connection was. */
 enum tcpfsm_latest_kind {
     TCPFSM_LATEST_OTHER,
+    TCPFSM_LATEST_EMPTY,      /* an ACK alone */
     TCPFSM_LATEST_NEW_DATA,   /* with data beyond all that was captured of its sender before */
     TCPFSM_LATEST_KEEP_ALIVE, /* one number below its sender's next, with an octet of data or none */
 };
