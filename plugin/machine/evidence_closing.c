@@ -153,7 +153,7 @@ static void evidence_of_fin_before_peers(const struct arrival *a, bool first)
 /*
  * The data may have been sent before, and a FIN after them, which was lost on its way here: they were captured already,
  * or come as a timer repeats what the capture may lack, or the capture lacks octets of the end, so it may lack their
- * first time, too; or it began with them.
+ * first time, too; or it began with them, and lacks an acknowledgement of what it has.
  */
 static bool may_repeat_data(const struct arrival *a)
 {
@@ -162,10 +162,11 @@ static bool may_repeat_data(const struct arrival *a)
 
     if (seg->len > 0 && s->knows_snd_nxt && seq_le(a->data_end, s->snd_nxt)) /* a copy proves what was proved */
         return !a->may_copy_latest || !s->confirmed;
+    const bool may_be_older = !s->knows_iss && !(p->has_acked && seq_gt(p->rcv_acked, s->begun));
     const bool behind_hole = is_synchronized((enum tcp_state)p->state) && p->knows_rcv_nxt
         && seq_gt(seg->seq, p->rcv_nxt);
     return seg->len > 0
-        && (s->lacks_octets || !s->captured || behind_hole || seq_may_have_timed_out(s, p, seg->time_us - a->latest.time_us));
+        && (s->lacks_octets || !s->captured || may_be_older || behind_hole || seq_may_have_timed_out(s, p, seg->time_us - a->latest.time_us));
 }
 
 /*
@@ -229,16 +230,17 @@ static bool is_own_fin_sure(const struct arrival *a)
 }
 
 /*
- * Within a round trip after its FIN left no acknowledgement of that can have come; later the capture may lack one. A
- * handshake tells at most how long that is: one of SYNs that cross may take two of them, and one that lasts for the
- * first retransmission timeout (RFC 6298 section 2.1) may hold a SYN that was repeated.
+ * Within half a round trip after its FIN left no acknowledgement of that can have come, however delays vary; later the
+ * capture may lack one. A handshake tells at most how long a round trip is: one of SYNs that cross may take two of them,
+ * and one that lasts for the first retransmission timeout (RFC 6298 section 2.1) may hold a SYN that was repeated.
  */
 static bool precedes_ack_of_fin(const struct arrival *a)
 {
     const bool crossed = !a->snd->passive && !a->rcv->passive;
-    const uint32_t rtt_us = a->m->rtt_us / (crossed ? 2 : 1);
+    const uint32_t half_us = a->m->rtt_us / (crossed ? 4 : 2);
 
-    return !a->snd->fin_repeated && rtt_us < RTO_FIRST_US && (uint32_t)a->seg->time_us - a->snd->ctl_us <= rtt_us;
+    return !a->snd->fin_repeated && a->m->rtt_us < RTO_FIRST_US
+        && (uint32_t)a->seg->time_us - a->snd->ctl_us <= half_us;
 }
 
 /* ACK or data after its own FIN. */

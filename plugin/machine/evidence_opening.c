@@ -260,8 +260,7 @@ void evidence_of_syn_ack(const struct arrival *a)
             return;
         if (s->sent_syn_ack) /* a retransmission shows that the handshake's last ACK never came */
             event = TCP_EV_SYN_ACK_REPEATED;
-        else
-            is_late = s->has_acked;
+        is_late = s->sent_syn_ack ? s->snd_nxt != s->iss + 1 : s->has_acked;
         if (s->syn_pending) /* a stray: the connection amid which it came lives on */
             s->syn_pending = s->has_other_iss = false;
     } else {

@@ -101,7 +101,10 @@ struct tcpfsm_range {
 struct tcpfsm_end {
     int64_t  since_us;     /* when the peer's FIN or a RST brought it where it is, or the 2 MSL of TIME_WAIT began */
     /* as a sender */
-    uint32_t iss;          /* knows_iss: initial sequence number */
+    union {
+        uint32_t iss;      /* knows_iss: initial sequence number */
+        uint32_t begun;    /* else, captured: number of the first octet captured, or that before an empty segment */
+    };
     uint32_t iss_other;    /* has_other_iss: that of another SYN, not yet acknowledged either */
     uint32_t data_end;     /* knows_data_end: no FIN lies below, as SYN or data was captured up to here */
     uint32_t snd_nxt;      /* knows_snd_nxt: one past the highest number sent, captured or acknowledged */

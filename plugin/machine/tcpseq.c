@@ -185,6 +185,8 @@ void seq_note_sent(struct tcpfsm_end *e, struct tcpfsm_end *peer, const struct t
     }
     e->snd_nxt = e->knows_snd_nxt ? seq_max(e->snd_nxt, end) : end;
     e->knows_snd_nxt = true;
+    if (!e->captured && !e->knows_iss)
+        e->begun = seg->seq - (seg->len == 0);
     e->captured = true;
 }
 
