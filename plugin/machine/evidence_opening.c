@@ -180,7 +180,7 @@ bool evidence_of_syn(const struct arrival *a)
     }
     s->passive = false;
     enter(a, s, TCP_SYN_SENT, event);
-    s->confirmed = true;
+    s->confirmed = !(kind == SYN_RETRANSMISSION && s->has_acked); /* else captured after an ACK of its own */
     if (kind == SYN_CROSSING) {
         s->rcv_nxt = p->syn_pending ? p->iss_other + 1 : p->data_end;
         s->knows_rcv_nxt = true;
