@@ -58,8 +58,9 @@ static bool shows_life(const struct arrival *a)
         return !is_reset(s) || seg->time_us - s->since_us >= RTO_LEAST_US;
     if (!s->has_acked || seq_lt(seg->ack, s->rcv_acked))
         return false;
-    const bool answers_by_rst = s->reset_cause != RESET_NONE; /* as one does who knows of no connection */
-    return seg->ack != s->rcv_acked || (s->by_rst && !answers_by_rst && is_repetition(a)) || (s->sent_rst && s->fin_asks);
+    /* One that has answered by a RST itself knows of no connection, and refuses none. */
+    const bool may_refuse_rst = s->by_rst && s->reset_cause == RESET_NONE;
+    return seg->ack != s->rcv_acked || (may_refuse_rst && is_repetition(a)) || (s->sent_rst && s->fin_asks);
 }
 
 /* The end is again in its last live state. */

@@ -162,11 +162,13 @@ static bool may_repeat_data(const struct arrival *a)
 
     if (seg->len > 0 && s->knows_snd_nxt && seq_le(a->data_end, s->snd_nxt)) /* a copy proves what was proved */
         return !a->may_copy_latest || !s->confirmed;
-    const bool may_be_older = !s->knows_iss && !(p->has_acked && seq_gt(p->rcv_acked, s->begun));
+    const bool may_be_older = !s->captured
+        || (!s->knows_iss && !(p->has_acked && seq_gt(p->rcv_acked, s->begun)));
     const bool behind_hole = is_synchronized((enum tcp_state)p->state) && p->knows_rcv_nxt
         && seq_gt(seg->seq, p->rcv_nxt);
     return seg->len > 0
-        && (s->lacks_octets || !s->captured || may_be_older || behind_hole || seq_may_have_timed_out(s, p, seg->time_us - a->latest.time_us));
+        && (s->lacks_octets || may_be_older || behind_hole
+            || seq_may_have_timed_out(s, p, seg->time_us - a->latest.time_us));
 }
 
 /*
@@ -231,8 +233,8 @@ static bool is_own_fin_sure(const struct arrival *a)
 
 /*
  * Within half a round trip after its FIN left no acknowledgement of that can have come, however delays vary; later the
- * capture may lack one. A handshake tells at most how long a round trip is: one of SYNs that cross may take two of them,
- * and one that lasts for the first retransmission timeout (RFC 6298 section 2.1) may hold a SYN that was repeated.
+ * capture may lack one. A handshake tells at most how long a round trip is: one of SYNs that cross may take two of
+ * them, and one that lasts for the first retransmission timeout (RFC 6298 section 2.1) may hold a repeated SYN.
  */
 static bool precedes_ack_of_fin(const struct arrival *a)
 {

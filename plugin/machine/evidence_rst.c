@@ -61,8 +61,8 @@ void evidence_of_rst(const struct arrival *a)
     /* An acceptable SYN,ACK is refused only where there is no socket: a scanner's, a passive one (figure 11). */
     const bool never_opened = s->knows_iss && !s->synchronized && is_refusal(a);
     /*
-     * It may refuse what the capture lacks, or on behalf of a SYN_SENT or SYN_RCVD whose own segments the capture lacks.
-     * lwIP's refusal has an ACK, too, and where SYNs cross it stays in SYN_SENT, whatever comes but a SYN,ACK.
+     * It may refuse what the capture lacks, or on behalf of a SYN_SENT or SYN_RCVD whose own segments the capture
+     * lacks. lwIP's refusal has an ACK, too, and where SYNs cross it stays in SYN_SENT, whatever comes but a SYN,ACK.
      */
     const bool refuses_with_ack = s->knows_iss && !s->synchronized && p->has_acked && a->seg->seq == p->last_ack
         && (!acks_syn_of(s, p->last_ack) || !(s->passive || s->sent_syn_ack));
