@@ -134,6 +134,8 @@ class EndTruth:
             if change.state == "CLOSED" and before != "LAST_ACK" and not any(
                     self._frames[i].sender != self.host and self._frames[i].has(judge.RST) for i in causes):
                 causes = []  # a timer, or its own abort, as of data that came after close()
+            if change.state in ("FIN_WAIT_1", "LAST_ACK"):
+                causes = []  # its program's close(), whose FIN may wait behind data
             changes.append(_Change(change.time_s, before, change.state, causes))
             before = change.state
         return changes
