@@ -151,6 +151,16 @@ static void evidence_of_fin_before_peers(const struct arrival *a, bool first)
 }
 
 /*
+ * The sender's retransmission timer may have run out (RFC 6298 section 5): something of it is not acknowledged, and
+ * nothing has come for so long. What it sends then may be older than it looks.
+ */
+static bool may_have_timed_out(const struct arrival *a)
+{
+    return a->seg->time_us - a->latest.time_us >= RTO_LEAST_US
+        && !(a->rcv->has_acked && a->rcv->rcv_acked == a->snd->snd_nxt);
+}
+
+/*
  * The data may have been sent before, and a FIN after them, which was lost on its way here: they were captured already,
  * or come as a timer repeats what the capture may lack, or the capture lacks octets of the end, so it may lack their
  * first time, too; or it began with them, and lacks an acknowledgement of what it has.
@@ -160,15 +170,15 @@ static bool may_repeat_data(const struct arrival *a)
     const struct tcpfsm_end *s = a->snd, *p = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
 
-    if (seg->len > 0 && s->knows_snd_nxt && seq_le(a->data_end, s->snd_nxt)) /* a copy proves what was proved */
+    if (seg->len == 0)
+        return false;
+    if (s->knows_snd_nxt && seq_le(a->data_end, s->snd_nxt)) /* a copy proves what was proved */
         return !a->may_copy_latest || !s->confirmed;
     const bool may_be_older = !s->captured
         || (!s->knows_iss && !(p->has_acked && seq_gt(p->rcv_acked, s->begun)));
     const bool behind_hole = is_synchronized((enum tcp_state)p->state) && p->knows_rcv_nxt
         && seq_gt(seg->seq, p->rcv_nxt);
-    return seg->len > 0
-        && (s->lacks_octets || may_be_older || behind_hole
-            || seq_may_have_timed_out(s, p, seg->time_us - a->latest.time_us));
+    return s->lacks_octets || may_be_older || behind_hole || may_have_timed_out(a);
 }
 
 /*

@@ -17,14 +17,23 @@ static bool is_connection_over(const struct tcpfsm_end *s)
  */
 static bool is_late_syn(const struct tcpfsm_end *s, const struct tcpfsm_segment *seg)
 {
-    const bool behind_own = !s->captured || (s->has_acked && !s->has_ctl); /* an ACK of its own was captured, no SYN */
-
-    if (s->knows_iss)
+    if (s->knows_iss) {
+        const bool behind_own = !s->captured || (s->has_acked && !s->has_ctl); /* its ACK was captured, no SYN */
         return behind_own && s->state == TCP_ESTABLISHED && (seg->seq == s->iss || seq_data_end(seg) == s->iss + 1);
+    }
     if (s->reset_cause != RESET_NONE && s->rst_seq == seg->seq + 1)
         return true;
     /* Initial numbers are random (RFC 6528): none is as near. */
     return s->knows_snd_nxt && s->snd_nxt - (seg->seq + 1) <= UINT16_MAX;
+}
+
+/*
+ * Its sender's own ACK, or data if it repeats a SYN,ACK, were captured before: the SYN or SYN,ACK that comes once more
+ * may have been overtaken, and then shows an earlier moment. (SYN_RCVD may send an ACK between two of its SYN,ACKs.)
+ */
+static bool may_be_overtaken(const struct tcpfsm_end *s)
+{
+    return s->sent_syn_ack ? s->snd_nxt != s->iss + 1 : s->has_acked;
 }
 
 /*
@@ -180,7 +189,7 @@ bool evidence_of_syn(const struct arrival *a)
     }
     s->passive = false;
     enter(a, s, TCP_SYN_SENT, event);
-    s->confirmed = !(kind == SYN_RETRANSMISSION && s->has_acked); /* else captured after an ACK of its own */
+    s->confirmed = !(kind == SYN_RETRANSMISSION && may_be_overtaken(s));
     if (kind == SYN_CROSSING) {
         s->rcv_nxt = p->syn_pending ? p->iss_other + 1 : p->data_end;
         s->knows_rcv_nxt = true;
@@ -245,12 +254,12 @@ void evidence_of_syn_ack(const struct arrival *a)
     struct tcpfsm_end *s = a->snd, *p = a->rcv;
     const struct tcpfsm_segment *seg = a->seg;
     const bool opened_actively = s->state == TCP_SYN_SENT || (s->state == TCP_SYN_RCVD && !s->passive);
-    bool is_late = false;
+    bool overtaken = false;
     enum tcp_event event = s->state == TCP_LISTEN ? TCP_EV_RCV_SYN
         : s->state == TCP_ESTABLISHED && !s->sent_syn_ack ? TCP_EV_SYN_ACK_BEFORE_ACK : TCP_EV_SND_SYN_ACK;
 
     if (!s->syn_pending && is_late_syn(s, seg)) {
-        s->sent_syn_ack = true;
+        s->sent_syn_ack = true; /* from now on its ACKs may be those of SYN_RCVD */
         return;
     }
     if (s->syn_pending && seg->seq == s->iss_other) /* its SYN crossed the peer's: figure 7 */
@@ -260,7 +269,7 @@ void evidence_of_syn_ack(const struct arrival *a)
             return;
         if (s->sent_syn_ack) /* a retransmission shows that the handshake's last ACK never came */
             event = TCP_EV_SYN_ACK_REPEATED;
-        is_late = s->sent_syn_ack ? s->snd_nxt != s->iss + 1 : s->has_acked;
+        overtaken = may_be_overtaken(s);
         if (s->syn_pending) /* a stray: the connection amid which it came lives on */
             s->syn_pending = s->has_other_iss = false;
     } else {
@@ -289,7 +298,7 @@ void evidence_of_syn_ack(const struct arrival *a)
     if (s->passive && event != TCP_EV_SYN_ACK_REPEATED && p->has_acked && seq_gt(p->rcv_acked, seg->seq))
         enter(a, s, TCP_ESTABLISHED, TCP_EV_RCV_ACK_OF_SYN);
     else
-        s->confirmed = !is_late; /* else captured after an ACK of its own */
+        s->confirmed = !overtaken;
 }
 
 /* If the peer sent several SYNs, this acknowledgement tells which of them counts. */

@@ -110,15 +110,6 @@ static inline bool fills_hole_before_fin(const struct tcpfsm_end *e, uint32_t da
     return !e->fin_ack_provable && seq_ge(data_end, e->fin_began);
 }
 
-/*
- * The end's retransmission timer may have run out (RFC 6298 section 5): something of it is not acknowledged, and
- * nothing has come for elapsed_us. What it sends then may be older than it looks.
- */
-static inline bool seq_may_have_timed_out(const struct tcpfsm_end *e, const struct tcpfsm_end *peer, int64_t elapsed_us)
-{
-    return elapsed_us >= RTO_LEAST_US && !(peer->has_acked && peer->rcv_acked == e->snd_nxt);
-}
-
 /* Octets [from, to) overlap the range, or lie next to it. */
 static inline bool seq_touches(const struct tcpfsm_range *range, uint32_t from, uint32_t to)
 {
